@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/database-server.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Every file has a database and a folder of its own; two files at once keep two cores busy.
+    maxWorkers: 2,
+    coverage: { include: ['src/**'], exclude: ['src/main.ts', 'src/cli.ts', 'src/audio/worker.ts'] },
+  },
+});
