@@ -1,0 +1,114 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import { CatalogueError, catalogueErrorFrom, isSqlState } from './catalogue-error.ts';
+import type { Tables } from './tables.ts';
+
+/** Where a PostgreSQL answers: a url, or the folder of its Unix socket. */
+export type DatabaseAddress =
+  | { readonly connectionString: string }
+  | { readonly host: string; readonly port: number; readonly user: string; readonly database: string };
+
+export type Database = Kysely<Tables>;
+
+/** How long the server may work at one statement, ms. */
+const STATEMENT_TIMEOUT = 5_000;
+/** How long we wait for its answer, ms. Longer than the server's own bound, so that it is the one to give up. */
+const ANSWER_TIMEOUT = 7_000;
+const CONNECT_TIMEOUT = 3_000;
+
+const INT8 = 20;
+const TIMESTAMPTZ = 1184;
+
+/**
+ * Opens a pool of at most `poolSize` connections. Nothing is sent before the first query; a server that is
+ * away shows as a CatalogueError `unavailable` from each query, and the pool finds it again by itself.
+ * bigint arrives as a number (our ids stay below 2^53), timestamptz as ISO text.
+ */
+export function openDatabase(
+  address: DatabaseAddress,
+  options: { readonly poolSize: number; readonly onIdleError: (error: Error) => void },
+): Database {
+  const pool = new pg.Pool({
+    ...address,
+    max: options.poolSize,
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    query_timeout: ANSWER_TIMEOUT,
+    keepAlive: true,
+    application_name: 'media-prompts',
+    types: { getTypeParser: typeParser },
+    // As a statement, since poolers refuse it as a start-up parameter.
+    onConnect: async (client) => {
+      await client.query(`set statement_timeout = ${STATEMENT_TIMEOUT}`);
+    },
+  });
+  pool.on('error', options.onIdleError);
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: withoutLostConnections(pool) }) });
+}
+
+/** Resolves when the database answers a query. @throws CatalogueError */
+export async function checkDatabase(db: Database): Promise<void> {
+  await answered(sql`select 1`.execute(db));
+}
+
+/** The rows of a query, or its failure as a CatalogueError where the database is to blame. */
+export async function answered<T>(query: Promise<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    throw catalogueErrorFrom(error);
+  }
+}
+
+/**
+ * pg gives a connection whose query timed out back to the pool, where the next user would wait behind a query
+ * that may never be answered. A connection that failed with anything but an answer of the server is closed.
+ */
+function withoutLostConnections(pool: pg.Pool) {
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect(): Promise<pg.PoolClient> {
+      const client = await pool.connect().catch((cause: unknown) => {
+        throw new CatalogueError('unavailable', 'No connection to the database.', { cause });
+      });
+      const giveBack = client.release.bind(client);
+      let lost: Error | undefined;
+      const stopWatching = watchQueries(client, (error) => {
+        lost = error;
+      });
+      client.release = () => {
+        stopWatching();
+        giveBack(lost);
+      };
+      return client;
+    },
+  };
+}
+
+function watchQueries(client: pg.PoolClient, onLost: (error: Error) => void): () => void {
+  const query = client.query;
+  const watched = (...args: unknown[]): unknown => {
+    const outcome: unknown = Reflect.apply(query, client, args);
+    if (outcome instanceof Promise) {
+      outcome.catch((error: unknown) => {
+        if (error instanceof Error && !isSqlState(error)) onLost(error);
+      });
+    }
+    return outcome;
+  };
+  Object.assign(client, { query: watched });
+  return () => Object.assign(client, { query });
+}
+
+function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (oid === INT8) return Number;
+  if (oid === TIMESTAMPTZ) return instant;
+  return pg.types.getTypeParser(oid, format === 'binary' ? 'text' : format);
+}
+
+/** PostgreSQL's text in UTC, the common case, is cut and padded; any other zone goes through Date. */
+function instant(text: string): string {
+  if (!text.endsWith('+00')) return new Date(text).toISOString();
+  const [seconds = '', fraction = ''] = text.slice(0, -3).split('.');
+  return `${seconds.replace(' ', 'T')}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
+}

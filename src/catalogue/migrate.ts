@@ -1,0 +1,31 @@
+import { sql } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { migrations } from '../../migrations/index.ts';
+import { answered, type Database } from './database.ts';
+
+/** Any number that nobody else locks; all processes of the service agree on it. */
+const MIGRATION_LOCK = 7_330_114_209;
+
+/**
+ * Brings the schema up to date and returns the names of the migrations it ran. Any number of processes may
+ * call it at the same time: each migration runs once, the others wait. All or nothing.
+ *
+ * The lock lives and dies with the transaction. A session lock, which is what the migrator takes by itself,
+ * stays behind on a pooler's connection.
+ */
+export async function migrate(db: Database): Promise<readonly string[]> {
+  return await answered(
+    db.transaction().execute(async (trx) => {
+      // Waiting for another process that migrates may take longer than a statement's usual bound.
+      await sql`set local statement_timeout = 0`.execute(trx);
+      await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
+      const migrator = new Migrator({
+        db: trx,
+        provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
+      });
+      const { error, results } = await migrator.migrateToLatest();
+      if (error !== undefined) throw error;
+      return (results ?? []).map((result) => result.migrationName);
+    }),
+  );
+}

@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseChoice } from '../config.ts';
+import { CatalogueError } from './catalogue-error.ts';
+import { checkDatabase, type Database, type DatabaseAddress, openDatabase } from './database.ts';
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import type { ServerLog } from './embedded-postgres-server.ts';
+import { migrate } from './migrate.ts';
+
+/** A catalogue ready for use: reachable and migrated. */
+export interface Catalogue {
+  readonly db: Database;
+  close(): Promise<void>;
+}
+
+export interface CatalogueOptions {
+  readonly choice: DatabaseChoice;
+  readonly poolSize: number;
+  readonly log: ServerLog;
+}
+
+/** How long a server that is not up yet is waited for, ms. */
+const SERVER_PATIENCE = 30_000;
+const RETRY_PAUSE = 500;
+const EMBEDDED_USER = 'postgres';
+const EMBEDDED_DATABASE = 'media_prompts';
+const EMBEDDED_PORT = 5432;
+
+/**
+ * Opens the database that the configuration names, starting the embedded one if that is it, and migrates it.
+ *
+ * @throws EmbeddedPostgresError, or CatalogueError `unavailable` when a server does not answer within 30 s
+ */
+export async function openCatalogue({ choice, poolSize, log }: CatalogueOptions): Promise<Catalogue> {
+  const { address, stop } = await addressOf(choice, log);
+  let isClosing = false;
+  const db = openDatabase(address, {
+    poolSize,
+    onIdleError: ({ message }) => {
+      if (!isClosing) log.warn({ reason: message }, 'an idle database connection was lost');
+    },
+  });
+  const close = async () => {
+    isClosing = true;
+    await db.destroy();
+    await stop();
+  };
+  try {
+    await awaitServer(db, log);
+    const applied = await migrate(db);
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    return { db, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** For commands beside a running service: uses the embedded server that runs already, else starts it. */
+export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogue> {
+  const { choice } = options;
+  const host = choice.kind === 'embedded' ? await runningSocket(choice.directory) : undefined;
+  if (host === undefined) return await openCatalogue(options);
+  const db = openDatabase(
+    { host, port: EMBEDDED_PORT, user: EMBEDDED_USER, database: EMBEDDED_DATABASE },
+    { poolSize: 1, onIdleError: () => undefined },
+  );
+  try {
+    await checkDatabase(db);
+  } catch {
+    await db.destroy();
+    return await openCatalogue(options);
+  }
+  await migrate(db);
+  return { db, close: () => db.destroy() };
+}
+
+async function addressOf(
+  choice: DatabaseChoice,
+  log: ServerLog,
+): Promise<{ address: DatabaseAddress; stop: () => Promise<void> }> {
+  if (choice.kind === 'server') {
+    return { address: { connectionString: choice.url }, stop: () => Promise.resolve() };
+  }
+  const embedded = await startEmbeddedPostgres({ directory: choice.directory, log });
+  return { address: embedded.connection, stop: () => embedded.stop() };
+}
+
+async function awaitServer(db: Database, log: ServerLog): Promise<void> {
+  const giveUp = Date.now() + SERVER_PATIENCE;
+  for (;;) {
+    try {
+      await checkDatabase(db);
+      return;
+    } catch (error) {
+      const isAway = error instanceof CatalogueError && error.code === 'unavailable';
+      if (!isAway || Date.now() > giveUp) throw error;
+      log.warn({ reason: String(error.cause) }, 'waiting for the database');
+      await delay(RETRY_PAUSE);
+    }
+  }
+}
+
+/** The fifth line of a server's lock file is its socket folder. */
+async function runningSocket(directory: string): Promise<string | undefined> {
+  try {
+    const lock = await readFile(join(directory, 'postmaster.pid'), 'utf8');
+    return lock.split('\n')[4] || undefined;
+  } catch {
+    return undefined;
+  }
+}

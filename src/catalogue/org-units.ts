@@ -1,0 +1,72 @@
+import { sql } from 'kysely';
+import { answered, type Database } from './database.ts';
+
+/** A node of the tenants' tree. */
+export interface OrgUnit {
+  readonly id: number;
+  readonly parentId: number | null;
+  readonly name: string;
+  /** Ids from the root to the unit: `/1/7/`. */
+  readonly path: string;
+}
+
+/**
+ * The condition that `path` lies in the subtree of `root`, as a range that an index on `path` serves:
+ * everything from "/1/7/" up to, not including, "/1/70", since "0" follows "/" in bytes.
+ */
+export const inSubtree = (path: string, root: string) =>
+  sql<boolean>`${sql.ref(path)} >= ${sql.ref(root)} and ${sql.ref(path)} < rtrim(${sql.ref(root)}, '/') || '0'`;
+
+/** The path of `unit` when it lies in the tree of `viewer`, else undefined. */
+export async function pathInTree(db: Database, viewer: number, unit: number): Promise<string | undefined> {
+  const row = await answered(
+    db
+      .selectFrom('org_units as unit')
+      .innerJoin('org_units as root', (join) => join.on('root.id', '=', viewer))
+      .where('unit.id', '=', unit)
+      .where(inSubtree('unit.path', 'root.path'))
+      .select('unit.path')
+      .executeTakeFirst(),
+  );
+  return row?.path;
+}
+
+/** Adds a unit below `parentId`, or as a root of its own; undefined when the parent does not exist. */
+export async function addOrgUnit(
+  db: Database,
+  unit: { readonly name: string; readonly parentId: number | null },
+): Promise<OrgUnit | undefined> {
+  return await answered(
+    db.transaction().execute(async (trx) => {
+      const parent =
+        unit.parentId === null
+          ? { path: '/' }
+          : await trx
+              .selectFrom('org_units')
+              .where('id', '=', unit.parentId)
+              .select('path')
+              .executeTakeFirst();
+      if (parent === undefined) return undefined;
+      const { id } = await trx
+        .selectNoFrom(sql<number>`nextval(pg_get_serial_sequence('org_units', 'id'))`.as('id'))
+        .executeTakeFirstOrThrow();
+      const path = `${parent.path}${id}/`;
+      await trx
+        .insertInto('org_units')
+        .values({ id, parent_id: unit.parentId, name: unit.name, path })
+        .execute();
+      return { id, parentId: unit.parentId, name: unit.name, path };
+    }),
+  );
+}
+
+/** Every unit, parents before their children. */
+export async function listOrgUnits(db: Database): Promise<readonly OrgUnit[]> {
+  return await answered(
+    db
+      .selectFrom('org_units')
+      .select(['id', 'parent_id as parentId', 'name', 'path'])
+      .orderBy('path')
+      .execute(),
+  );
+}

@@ -1,0 +1,318 @@
+import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { answered, type Database } from './database.ts';
+import { inSubtree } from './org-units.ts';
+import type { MessageType, Tables } from './tables.ts';
+
+/** A prompt with its current recording, as one row. */
+export interface PromptRow {
+  readonly id: number;
+  readonly uuid: string;
+  readonly orgUnitId: number;
+  readonly name: string;
+  readonly messageType: MessageType;
+  readonly recordingFileType: string;
+  readonly recordingCreatedBy: number | null;
+  readonly description: string | null;
+  readonly createdOn: string;
+  readonly modifiedOn: string;
+  readonly blobName: string;
+  readonly originalFilename: string | null;
+  readonly fileSize: number;
+  readonly sha256: string;
+  readonly container: string;
+  readonly codec: string;
+  readonly sampleRate: number | null;
+  readonly channels: number | null;
+  readonly durationMs: number | null;
+}
+
+export interface NewPrompt extends Omit<PromptRow, 'id' | 'createdOn' | 'modifiedOn'> {
+  readonly nameKey: string;
+  /** Of the blob, as the ledger will know it. */
+  readonly extension: string;
+}
+
+type Joined = { p: Tables['prompts']; r: Tables['recordings'] };
+
+const COLUMNS = [
+  'p.id',
+  'p.uuid',
+  'p.org_unit_id as orgUnitId',
+  'p.name',
+  'p.message_type as messageType',
+  'p.recording_file_type as recordingFileType',
+  'p.recording_created_by as recordingCreatedBy',
+  'p.description',
+  'p.created_on as createdOn',
+  'p.modified_on as modifiedOn',
+  'r.blob_name as blobName',
+  'r.original_filename as originalFilename',
+  'r.file_size as fileSize',
+  'r.sha256',
+  'r.container',
+  'r.codec',
+  'r.sample_rate as sampleRate',
+  'r.channels',
+  'r.duration_ms as durationMs',
+] as const;
+
+/**
+ * Inserts prompt and recording and turns the ledger row from arriving to kept, in one statement and so in one
+ * transaction. Undefined when the ledger row is no longer arriving; nothing is written then.
+ *
+ * @throws CatalogueError `name-taken`, `unit-gone`, `full`: nothing was written; `unavailable`: nobody knows.
+ */
+export async function addPrompt(
+  db: Database,
+  prompt: NewPrompt,
+): Promise<{ readonly id: number; readonly createdOn: string; readonly modifiedOn: string } | undefined> {
+  return await answered(
+    db
+      .with('kept', (q) =>
+        q
+          .updateTable('blobs')
+          .set({ state: 'kept', extension: prompt.extension, lease_until: null })
+          .where('name', '=', prompt.blobName)
+          .where('state', '=', 'arriving')
+          .returning('name'),
+      )
+      .with('recording', (q) =>
+        q
+          .insertInto('recordings')
+          .columns([
+            'blob_name',
+            'original_filename',
+            'file_size',
+            'sha256',
+            'container',
+            'codec',
+            'sample_rate',
+            'channels',
+            'duration_ms',
+          ])
+          .expression((values) =>
+            values
+              .selectFrom('kept')
+              .select([
+                'kept.name',
+                sql<string | null>`${prompt.originalFilename}::text`.as('original_filename'),
+                sql<number>`${prompt.fileSize}::bigint`.as('file_size'),
+                sql<string>`${prompt.sha256}::text`.as('sha256'),
+                sql<string>`${prompt.container}::text`.as('container'),
+                sql<string>`${prompt.codec}::text`.as('codec'),
+                sql<number | null>`${prompt.sampleRate}::integer`.as('sample_rate'),
+                sql<number | null>`${prompt.channels}::integer`.as('channels'),
+                sql<number | null>`${prompt.durationMs}::bigint`.as('duration_ms'),
+              ]),
+          )
+          .returning('id'),
+      )
+      .insertInto('prompts')
+      .columns([
+        'uuid',
+        'org_unit_id',
+        'name',
+        'name_key',
+        'message_type',
+        'recording_id',
+        'recording_file_type',
+        'recording_created_by',
+        'description',
+      ])
+      .expression((values) =>
+        values
+          .selectFrom('recording')
+          .select([
+            sql<string>`${prompt.uuid}::uuid`.as('uuid'),
+            sql<number>`${prompt.orgUnitId}::bigint`.as('org_unit_id'),
+            sql<string>`${prompt.name}::text`.as('name'),
+            sql<string>`${prompt.nameKey}::text`.as('name_key'),
+            sql<MessageType>`${prompt.messageType}::text`.as('message_type'),
+            'recording.id as recording_id',
+            sql<string>`${prompt.recordingFileType}::text`.as('recording_file_type'),
+            sql<number | null>`${prompt.recordingCreatedBy}::bigint`.as('recording_created_by'),
+            sql<string | null>`${prompt.description}::text`.as('description'),
+          ]),
+      )
+      .returning(['id', 'created_on as createdOn', 'modified_on as modifiedOn'])
+      .executeTakeFirst(),
+  );
+}
+
+/** Is this name, folded, in use in the unit right now? */
+export async function isNameInUse(db: Database, orgUnitId: number, nameKey: string): Promise<boolean> {
+  const row = await answered(
+    db
+      .selectFrom('prompts')
+      .where('org_unit_id', '=', orgUnitId)
+      .where('name_key', '=', nameKey)
+      .select('id')
+      .executeTakeFirst(),
+  );
+  return row !== undefined;
+}
+
+/** Is there any prompt, in whatever unit? */
+export async function hasPrompts(db: Database): Promise<boolean> {
+  const row = await answered(db.selectFrom('prompts').select('id').limit(1).executeTakeFirst());
+  return row !== undefined;
+}
+
+/** The prompt of this id when it lies in the tree of `viewer`. */
+export async function findPrompt(db: Database, viewer: number, id: number): Promise<PromptRow | undefined> {
+  return await answered(
+    joined(db)
+      .innerJoin('org_units as unit', 'unit.id', 'p.org_unit_id')
+      .innerJoin('org_units as root', (join) => join.on('root.id', '=', viewer))
+      .where('p.id', '=', id)
+      .where(inSubtree('unit.path', 'root.path'))
+      .select(COLUMNS)
+      .executeTakeFirst(),
+  );
+}
+
+/** The prompt whose current recording lies under this blob name, whoever asks. */
+export async function findByBlobName(db: Database, blobName: string): Promise<PromptRow | undefined> {
+  return await answered(joined(db).where('r.blob_name', '=', blobName).select(COLUMNS).executeTakeFirst());
+}
+
+/**
+ * Removes prompt and recording and dooms the blob for `leaseMs`, in one statement. Undefined when there is no
+ * such prompt in the tree of `viewer`; of many at once exactly one gets the blob.
+ */
+export async function removePrompt(
+  db: Database,
+  viewer: number,
+  id: number,
+  leaseMs: number,
+): Promise<{ readonly name: string; readonly extension: string } | undefined> {
+  const blob = await answered(
+    db
+      .with('prompt', (q) =>
+        q
+          .deleteFrom('prompts as p')
+          .using(['org_units as unit', 'org_units as root'])
+          .where('p.id', '=', id)
+          .whereRef('unit.id', '=', 'p.org_unit_id')
+          .where('root.id', '=', viewer)
+          .where(inSubtree('unit.path', 'root.path'))
+          .returning('p.recording_id'),
+      )
+      .with('recording', (q) =>
+        q
+          .deleteFrom('recordings as r')
+          .using('prompt')
+          .whereRef('r.id', '=', 'prompt.recording_id')
+          .returning('r.blob_name'),
+      )
+      .updateTable('blobs')
+      .from('recording')
+      .set({
+        state: 'doomed',
+        lease_until: sql<string>`now() + make_interval(secs => ${leaseMs / 1000}::double precision)`,
+      })
+      .whereRef('blobs.name', '=', 'recording.blob_name')
+      .returning(['blobs.name', 'blobs.extension'])
+      .executeTakeFirst(),
+  );
+  if (blob === undefined) return undefined;
+  if (blob.extension === null) throw new Error(`kept blob ${blob.name} has no extension`);
+  return { name: blob.name, extension: blob.extension };
+}
+
+export const SORT_KEYS = ['created_on', 'name', 'message_type', 'duration_ms', 'file_size'] as const;
+export type SortKey = (typeof SORT_KEYS)[number];
+
+/** Where a page ended: the sort value and the id of its last prompt. */
+export interface Position {
+  readonly value: string | number;
+  readonly id: number;
+}
+
+export interface PromptFilter {
+  /** Path of the unit at the top; its descendants are included. */
+  readonly unitPath: string;
+  readonly messageType?: MessageType | undefined;
+  /** Part of the name, folded. */
+  readonly nameKeyPart?: string | undefined;
+}
+
+export interface PageRequest extends PromptFilter {
+  readonly sortBy: SortKey;
+  readonly descending: boolean;
+  readonly limit: number;
+  readonly offset: number;
+  readonly after?: Position | undefined;
+}
+
+/** A prompt without a known duration sorts as the shortest. */
+const SORT_EXPRESSIONS = {
+  created_on: sql<string>`p.created_on`,
+  name: sql<string>`p.name_key`,
+  message_type: sql<string>`p.message_type`,
+  duration_ms: sql<number>`coalesce(r.duration_ms, -1)`,
+  file_size: sql<number>`r.file_size`,
+} as const satisfies Record<SortKey, unknown>;
+
+const SORT_TYPES = {
+  created_on: sql`timestamptz`,
+  name: sql`text`,
+  message_type: sql`text`,
+  duration_ms: sql`bigint`,
+  file_size: sql`bigint`,
+} as const satisfies Record<SortKey, unknown>;
+
+export type ListedPrompt = PromptRow & { readonly sortValue: string | number };
+
+/** One page in the order asked for, ties broken by id in the same direction. */
+export async function listPrompts(db: Database, page: PageRequest): Promise<readonly ListedPrompt[]> {
+  const key = SORT_EXPRESSIONS[page.sortBy];
+  const direction = page.descending ? 'desc' : 'asc';
+  const { after } = page;
+  return await answered(
+    joined(db)
+      .where((p) => matches(p, page))
+      .$if(after !== undefined, (query) =>
+        query.where(
+          sql<boolean>`(${key}, p.id) ${sql.raw(page.descending ? '<' : '>')} (${after?.value}::${SORT_TYPES[page.sortBy]}, ${after?.id}::bigint)`,
+        ),
+      )
+      .orderBy(key, direction)
+      .orderBy('p.id', direction)
+      .limit(page.limit)
+      .offset(page.offset)
+      .select([...COLUMNS, sql<string | number>`${key}`.as('sortValue')])
+      .execute(),
+  );
+}
+
+/** How many prompts the filter matches, exactly. */
+export async function countPrompts(db: Database, filter: PromptFilter): Promise<number> {
+  const { total } = await answered(
+    db
+      .selectFrom('prompts as p')
+      .where((p) => matches(p, filter))
+      .select((p) => p.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow(),
+  );
+  return total;
+}
+
+function joined(db: Database): SelectQueryBuilder<Tables & Joined, 'p' | 'r', object> {
+  return db.selectFrom('prompts as p').innerJoin('recordings as r', 'r.id', 'p.recording_id');
+}
+
+function matches(p: ExpressionBuilder<Tables & Pick<Joined, 'p'>, 'p'>, filter: PromptFilter) {
+  const subtree = p
+    .selectFrom('org_units as u')
+    .where('u.path', '>=', filter.unitPath)
+    .where('u.path', '<', `${filter.unitPath.slice(0, -1)}0`)
+    .select('u.id');
+  const conditions = [p('p.org_unit_id', 'in', subtree)];
+  if (filter.messageType !== undefined) conditions.push(p('p.message_type', '=', filter.messageType));
+  if (filter.nameKeyPart !== undefined) {
+    const pattern = `%${filter.nameKeyPart.replace(/[\\%_]/g, '\\$&')}%`;
+    conditions.push(p('p.name_key', 'like', pattern));
+  }
+  return p.and(conditions);
+}

@@ -1,0 +1,61 @@
+import type { Generated } from 'kysely';
+
+/** Instants travel as ISO-8601 text in UTC with milliseconds; see `instant` in database.ts. */
+type Instant = string;
+
+/** The kinds of prompt that a call flow tells apart. */
+export const MESSAGE_TYPES = ['prompt', 'whisper', 'voicemail', 'survey'] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+export interface OrgUnitsTable {
+  id: Generated<number>;
+  parent_id: number | null;
+  name: string;
+  path: string;
+  created_on: Generated<Instant>;
+}
+
+export interface BlobsTable {
+  name: string;
+  state: 'arriving' | 'kept' | 'doomed';
+  extension: string | null;
+  lease_until: Instant | null;
+  created_on: Generated<Instant>;
+}
+
+export interface RecordingsTable {
+  id: Generated<number>;
+  blob_name: string;
+  original_filename: string | null;
+  file_size: number;
+  sha256: string;
+  container: string;
+  codec: string;
+  sample_rate: number | null;
+  channels: number | null;
+  duration_ms: number | null;
+  created_on: Generated<Instant>;
+}
+
+export interface PromptsTable {
+  id: Generated<number>;
+  uuid: string;
+  org_unit_id: number;
+  name: string;
+  name_key: string;
+  message_type: MessageType;
+  recording_id: number;
+  recording_file_type: string;
+  recording_created_by: number | null;
+  description: string | null;
+  created_on: Generated<Instant>;
+  modified_on: Generated<Instant>;
+}
+
+/** The rows as they stand in the database: snake_case, as the migrations name them. */
+export interface Tables {
+  org_units: OrgUnitsTable;
+  blobs: BlobsTable;
+  recordings: RecordingsTable;
+  prompts: PromptsTable;
+}
