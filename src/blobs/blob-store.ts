@@ -1,0 +1,64 @@
+import type { Readable } from 'node:stream';
+
+/** Bytes that arrived whole and are durable, but have no key yet. */
+export interface StagedBlob {
+  readonly name: string;
+  /** A local file to inspect. */
+  readonly path: string;
+}
+
+/** A blob opened for reading. It holds a descriptor until `stream` ends or `close` is called. */
+export interface OpenBlob {
+  /** Bytes. */
+  readonly size: number;
+  /** All bytes, read as the reader takes them. Ends or fails with the descriptor closed. */
+  stream(): Readable;
+  close(): Promise<void>;
+}
+
+/** One blob as the store knows it, for comparing the store with the ledger. */
+export interface StoredBlob {
+  readonly key: string;
+  readonly size: number;
+}
+
+/**
+ * The bytes under their keys. Keys and names are ours, always fresh and never reused, so nothing is ever
+ * overwritten. Every promise rejects with a BlobError when the store is to blame.
+ */
+export interface BlobStore {
+  /**
+   * Writes all of `source` under a staging name; the bytes are durable when this resolves. Memory does not
+   * grow with the length. When it rejects, because of the source, the signal or the store, nothing is left.
+   */
+  stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob>;
+  /** Makes staged bytes the blob `key`, at once and whole; bytes and key are durable when this resolves. */
+  publish(staged: StagedBlob, key: string): Promise<void>;
+  /** Removes staged bytes; it is no fault if there are none. */
+  unstage(name: string): Promise<void>;
+  /** @throws BlobError `not-found` */
+  open(key: string): Promise<OpenBlob>;
+  /** Removes blobs; it is no fault if some are not there. They do not come back after a power cut. */
+  remove(keys: readonly string[]): Promise<void>;
+  /** Every published blob, in no order. Memory does not grow with their number. */
+  list(): AsyncIterable<StoredBlob>;
+  /** Resolves when the store can take bytes. */
+  check(): Promise<void>;
+}
+
+/**
+ * - `not-found`: no such blob.
+ * - `full`: no space, no inodes or no quota left.
+ * - `unavailable`: the store is away, refuses, or has no descriptor left.
+ */
+export type BlobErrorCode = 'not-found' | 'full' | 'unavailable';
+
+export class BlobError extends Error {
+  override readonly name = 'BlobError';
+  readonly code: BlobErrorCode;
+
+  constructor(code: BlobErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,171 @@
+import { once } from 'node:events';
+import { constants, createWriteStream } from 'node:fs';
+import { access, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import {
+  BlobError,
+  type BlobErrorCode,
+  type BlobStore,
+  type OpenBlob,
+  type StagedBlob,
+  type StoredBlob,
+} from './blob-store.ts';
+
+/** The folder of published blobs, below the root; it is also their path in the urls. */
+const PUBLISHED = 'call-flow-recordings';
+/** Beside it, on the same file system, so that publishing is a rename. */
+const STAGING = '.arriving';
+
+/** Bytes a writer or reader may hold. Chunks that wait for the disk go out together in one writev. */
+const WRITE_BUFFER = 512 * 1024;
+const READ_BUFFER = 256 * 1024;
+
+/**
+ * Blobs as files below `root`. Order of a write: bytes, fsync of the file, rename, fsync of the folder; so a
+ * key that can be seen has all its bytes, also after a power cut.
+ */
+export async function createDiskBlobStore(root: string): Promise<BlobStore> {
+  const published = join(root, PUBLISHED);
+  const staging = join(root, STAGING);
+  await mkdir(published, { recursive: true });
+  await mkdir(staging, { recursive: true });
+
+  return {
+    async stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
+      const path = join(staging, name);
+      const file = createWriteStream(path, { flags: 'wx', highWaterMark: WRITE_BUFFER, flush: true });
+      try {
+        await pipeline(source, file, { signal });
+      } catch (error) {
+        // A file still being opened would be created behind the back of the unlink.
+        if (!file.closed) await once(file, 'close');
+        await removeFile(path);
+        throw blobErrorFrom(error);
+      }
+      return { name, path };
+    },
+
+    async publish(staged: StagedBlob, key: string): Promise<void> {
+      await guarded(async () => {
+        await rename(staged.path, join(published, key));
+        await syncFolder(published);
+      });
+    },
+
+    async unstage(name: string): Promise<void> {
+      await guarded(async () => {
+        if (await removeFile(join(staging, name))) await syncFolder(staging);
+      });
+    },
+
+    async open(key: string): Promise<OpenBlob> {
+      return await guarded(async () => {
+        // O_NOFOLLOW: a link in the folder is nothing we put there.
+        const file = await open(join(published, key), constants.O_RDONLY | constants.O_NOFOLLOW);
+        try {
+          const { size } = await file.stat();
+          return {
+            size,
+            stream: () => file.createReadStream({ highWaterMark: READ_BUFFER }),
+            close: () => file.close(),
+          };
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
+      });
+    },
+
+    async remove(keys: readonly string[]): Promise<void> {
+      await guarded(async () => {
+        let removed = false;
+        for (const key of keys) removed = (await removeFile(join(published, key))) || removed;
+        if (removed) await syncFolder(published);
+      });
+    },
+
+    async *list(): AsyncIterable<StoredBlob> {
+      for await (const entry of await opendir(published)) {
+        const size = await sizeOf(join(published, entry.name));
+        if (size !== undefined) yield { key: entry.name, size };
+      }
+    },
+
+    async check(): Promise<void> {
+      await guarded(async () => {
+        await access(staging, constants.W_OK);
+        await access(published, constants.W_OK);
+      });
+    },
+  };
+}
+
+/** False when there was none. */
+async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Undefined when it went away in between. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Makes the entries of a folder durable. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw blobErrorFrom(error);
+  }
+}
+
+const FAULTS: Readonly<Record<string, BlobErrorCode>> = {
+  ENOENT: 'not-found',
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  EMFILE: 'unavailable',
+  ENFILE: 'unavailable',
+  EIO: 'unavailable',
+  EROFS: 'unavailable',
+  EACCES: 'unavailable',
+  EPERM: 'unavailable',
+  ESTALE: 'unavailable',
+  ENOTDIR: 'unavailable',
+};
+
+/** Errors that a source passed through (a reset connection has an errno too) come back as they are. */
+function blobErrorFrom(error: unknown): unknown {
+  const code = FAULTS[errnoOf(error) ?? ''];
+  return code === undefined ? error : new BlobError(code, MESSAGES[code], { cause: error });
+}
+
+const MESSAGES: Readonly<Record<BlobErrorCode, string>> = {
+  'not-found': 'There is no such blob.',
+  full: 'The disk of the blobs is full.',
+  unavailable: 'The folder of the blobs cannot be used.',
+};
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && 'errno' in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,281 @@
+import type { Readable } from 'node:stream';
+import { v7 as uuidv7 } from 'uuid';
+import { FORMATS } from '../audio/formats.ts';
+import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
+import { CatalogueError } from '../catalogue/catalogue-error.ts';
+import { checkDatabase } from '../catalogue/database.ts';
+import { strike } from '../catalogue/ledger.ts';
+import { pathInTree } from '../catalogue/org-units.ts';
+import {
+  addPrompt,
+  countPrompts,
+  findByBlobName,
+  findPrompt,
+  hasPrompts,
+  isNameInUse,
+  listPrompts,
+  type Position,
+  type PromptRow,
+  removePrompt,
+  type SortKey,
+} from '../catalogue/prompts.ts';
+import type { MessageType } from '../catalogue/tables.ts';
+import { encodeCursor } from './cursor.ts';
+import { LibraryError } from './errors.ts';
+import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
+import { foldName, keyOf, type Page, type Prompt, type PromptDetails, type Recording } from './prompt.ts';
+import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
+import { isRecordingName } from './recording-name.ts';
+import { sweep } from './sweeper.ts';
+
+/** Who asks: a viewer reaches its own org unit and everything below it, and nothing else exists for it. */
+export interface Viewer {
+  readonly orgUnitId: number;
+}
+
+export interface PromptQuery {
+  readonly orgUnitId: number;
+  readonly messageType?: MessageType | undefined;
+  /** Part of the name, in any case. */
+  readonly name?: string | undefined;
+  readonly sortBy: SortKey;
+  readonly descending: boolean;
+  readonly limit: number;
+  readonly offset: number;
+  /** Where the page before ended; undefined for the first page. */
+  readonly after?: Position | undefined;
+}
+
+export type Library = ReturnType<typeof createLibrary>;
+
+/**
+ * The library of prompts. Each verb is one use case and rejects with a LibraryError whose code says why;
+ * anything else that it rejects with is a fault in the program.
+ */
+export function createLibrary(deps: ReceiveDeps) {
+  const { db, blobs } = deps;
+
+  /** Bytes first, so that a row never points at nothing; should this fail, the sweeper finds the doomed row. */
+  async function removeDoomed(name: string, key: string): Promise<void> {
+    try {
+      await blobs.remove([key]);
+      await strike(db, [name]);
+    } catch (error) {
+      deps.onLeftBehind(error);
+    }
+  }
+
+  async function commit(received: ReceivedRecording, details: PromptDetails) {
+    const recording: Recording = {
+      name: received.name,
+      originalFilename: details.originalFilename,
+      fileSize: received.fileSize,
+      sha256: received.sha256,
+      ...received.facts,
+    };
+    const uuid = uuidv7();
+    await blobs.publish(received.staged, keyOf(recording));
+    const row = await addPrompt(db, {
+      ...details,
+      ...received.facts,
+      uuid,
+      nameKey: foldName(details.name),
+      blobName: received.name,
+      fileSize: received.fileSize,
+      sha256: received.sha256,
+      extension: FORMATS[received.facts.container].extension,
+    });
+    if (row === undefined) {
+      throw new LibraryError(
+        'upload-interrupted',
+        'The upload took too long and lost its place; send it again.',
+      );
+    }
+    return { ...details, ...row, uuid, recording } satisfies Prompt;
+  }
+
+  return {
+    /** Takes the bytes of a recording; see `receive`. The caller must `add` or `discard` what it gets. */
+    receive: (source: Readable, signal: AbortSignal) => inLibraryTerms(() => receive(deps, source, signal)),
+
+    /**
+     * Makes a received recording a prompt. When this resolves, prompt and bytes are durable. When it rejects,
+     * nothing stays; except with `unavailable`, when nobody knows whether the commit happened: then the ledger
+     * decides, and the sweeper takes the bytes only if it did not.
+     *
+     * @throws LibraryError `org-unit-not-found`, `name-taken`, `upload-interrupted`
+     */
+    async add(viewer: Viewer, received: ReceivedRecording, details: PromptDetails): Promise<Prompt> {
+      return await inLibraryTerms(async () => {
+        try {
+          await assertReach(viewer, details.orgUnitId);
+          const prompt = await commit(received, details);
+          received.lease.release();
+          return prompt;
+        } catch (error) {
+          received.lease.release();
+          if (error instanceof CatalogueError && error.code === 'unavailable') throw error;
+          await removeRefused(received);
+          throw error;
+        }
+      });
+    },
+
+    /**
+     * Refuses a name that would be refused right now. A hint that saves an upload; only `add` decides.
+     *
+     * @throws LibraryError `org-unit-not-found`, `name-taken`
+     */
+    async assertNameFree(viewer: Viewer, orgUnitId: number, name: string): Promise<void> {
+      await inLibraryTerms(async () => {
+        await assertReach(viewer, orgUnitId);
+        if (await isNameInUse(db, orgUnitId, foldName(name))) throw nameTaken();
+      });
+    },
+
+    /** One page and the exact number of all that match. @throws LibraryError `org-unit-not-found` */
+    async list(viewer: Viewer, query: PromptQuery): Promise<Page> {
+      return await inLibraryTerms(async () => {
+        const unitPath = await pathInTree(db, viewer.orgUnitId, query.orgUnitId);
+        if (unitPath === undefined) throw orgUnitNotFound();
+        const filter = {
+          unitPath,
+          messageType: query.messageType,
+          nameKeyPart: query.name === undefined ? undefined : foldName(query.name),
+        };
+        const [rows, total] = await Promise.all([
+          // One more than asked for tells whether there is a next page.
+          listPrompts(db, { ...filter, ...query, limit: query.limit + 1 }),
+          countPrompts(db, filter),
+        ]);
+        const page = rows.slice(0, query.limit);
+        const last = rows.length > query.limit ? page.at(-1) : undefined;
+        return {
+          prompts: page.map(promptFrom),
+          total,
+          nextCursor:
+            last &&
+            encodeCursor({
+              sortBy: query.sortBy,
+              descending: query.descending,
+              value: last.sortValue,
+              id: last.id,
+            }),
+        };
+      });
+    },
+
+    /** @throws LibraryError `prompt-not-found` */
+    async get(viewer: Viewer, id: number): Promise<Prompt> {
+      return await inLibraryTerms(async () => {
+        const row = await findPrompt(db, viewer.orgUnitId, id);
+        if (row === undefined) throw promptNotFound();
+        return promptFrom(row);
+      });
+    },
+
+    /**
+     * Removes a prompt; of many calls at once exactly one succeeds. When this resolves, nobody can find it any
+     * more; its bytes go now or, if that fails, with the sweeper.
+     *
+     * @throws LibraryError `prompt-not-found`
+     */
+    async remove(viewer: Viewer, id: number): Promise<void> {
+      await inLibraryTerms(async () => {
+        const blob = await removePrompt(db, viewer.orgUnitId, id, deps.uploadLeaseMs);
+        if (blob === undefined) throw promptNotFound();
+        await removeDoomed(blob.name, `${blob.name}.${blob.extension}`);
+      });
+    },
+
+    /** The prompt that plays under this name and extension, whoever asks; undefined when there is none. */
+    async findPlayable(recordingName: string, extension: string): Promise<Prompt | undefined> {
+      if (!isRecordingName(recordingName)) return undefined;
+      return await inLibraryTerms(async () => {
+        const row = await findByBlobName(db, recordingName);
+        if (row === undefined) return undefined;
+        const prompt = promptFrom(row);
+        return FORMATS[prompt.recording.container].extension === extension ? prompt : undefined;
+      });
+    },
+
+    /**
+     * Opens the bytes of a recording. Undefined when its prompt was deleted a moment ago.
+     *
+     * @throws LibraryError `recording-missing` when the prompt is there and its bytes are not
+     */
+    async open(recording: Recording): Promise<OpenBlob | undefined> {
+      return await inLibraryTerms(async () => {
+        try {
+          return await blobs.open(keyOf(recording));
+        } catch (error) {
+          const isGone = error instanceof BlobError && error.code === 'not-found';
+          if (isGone && (await findByBlobName(db, recording.name)) === undefined) return undefined;
+          throw error;
+        }
+      });
+    },
+
+    /** Is there no prompt at all, in no org unit? */
+    isEmpty: () => inLibraryTerms(async () => !(await hasPrompts(db))),
+
+    /** Removes what nobody will come back for; see `sweep`. */
+    sweep: () => inLibraryTerms(() => sweep(db, blobs)),
+
+    /** Which of the stores answer. Never rejects. */
+    async check(): Promise<{ readonly database: boolean; readonly blobs: boolean }> {
+      const [database, store] = await Promise.allSettled([checkDatabase(db), blobs.check()]);
+      return { database: database.status === 'fulfilled', blobs: store.status === 'fulfilled' };
+    },
+  };
+
+  async function removeRefused(received: ReceivedRecording): Promise<void> {
+    const { extension } = FORMATS[received.facts.container];
+    try {
+      await blobs.remove([`${received.name}.${extension}`]);
+    } catch (error) {
+      deps.onLeftBehind(error);
+      return;
+    }
+    await received.discard();
+  }
+
+  /** The foreign key vouches for the viewer's own unit, so the common case asks nothing. */
+  async function assertReach(viewer: Viewer, orgUnitId: number): Promise<void> {
+    if (orgUnitId === viewer.orgUnitId) return;
+    if ((await pathInTree(db, viewer.orgUnitId, orgUnitId)) === undefined) throw orgUnitNotFound();
+  }
+}
+
+function promptFrom(row: PromptRow): Prompt {
+  const { container } = row;
+  if (!isContainer(container))
+    throw new Error(`recording ${row.blobName} has the unknown container ${container}`);
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    orgUnitId: row.orgUnitId,
+    name: row.name,
+    messageType: row.messageType,
+    recordingFileType: row.recordingFileType,
+    recordingCreatedBy: row.recordingCreatedBy,
+    description: row.description,
+    createdOn: row.createdOn,
+    modifiedOn: row.modifiedOn,
+    recording: {
+      name: row.blobName,
+      originalFilename: row.originalFilename,
+      fileSize: row.fileSize,
+      sha256: row.sha256,
+      container,
+      codec: row.codec,
+      sampleRate: row.sampleRate,
+      channels: row.channels,
+      durationMs: row.durationMs,
+    },
+  };
+}
+
+function isContainer(text: string): text is keyof typeof FORMATS {
+  return Object.hasOwn(FORMATS, text);
+}

@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { FORMATS } from '../audio/formats.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Database } from '../catalogue/database.ts';
+import { type Abandoned, strike, takeAbandoned } from '../catalogue/ledger.ts';
+
+/** Blobs taken at once: bounds memory, and what a crash in the middle makes wait for the next lease. */
+const BATCH = 100;
+/** How long a sweeper keeps what it took before another may try, ms. */
+const HOLD = 60_000;
+
+const EXTENSIONS = [...new Set(Object.values(FORMATS).map((format) => format.extension))];
+
+/**
+ * Removes the bytes of uploads whose lease ran out and of prompts that were deleted, then their ledger rows;
+ * returns how many. It acts on the ledger alone and never on what a store happens to hold, so a database
+ * restored from an old backup costs no file. Any number of processes may sweep at the same time.
+ */
+export async function sweep(db: Database, blobs: BlobStore): Promise<number> {
+  let swept = 0;
+  for (;;) {
+    const batch = await takeAbandoned(db, BATCH, HOLD);
+    for (const abandoned of batch) await removeBytes(blobs, abandoned);
+    await strike(
+      db,
+      batch.map(({ name }) => name),
+    );
+    swept += batch.length;
+    if (batch.length < BATCH) return swept;
+  }
+}
+
+/** The longest pause between two sweeps, ms; a short lease makes it shorter. */
+const LONGEST_PAUSE = 30_000;
+
+/** Sweeps now and then every half lease, one sweep at a time, until stopped. A sweep that fails is tried again. */
+export function scheduleSweeps(
+  run: () => Promise<number>,
+  leaseMs: number,
+  log: { warn(details: object, message: string): void; info(details: object, message: string): void },
+): { stop(): Promise<void> } {
+  const pause = Math.min(LONGEST_PAUSE, leaseMs / 2);
+  const stopping = new AbortController();
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const swept = await run();
+        if (swept > 0) log.info({ swept }, 'removed abandoned and deleted bytes');
+      } catch (err) {
+        log.warn({ err }, 'a sweep failed');
+      }
+      await delay(pause, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+    }
+  };
+  const running = loop();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/**
+ * An upload that ended early may have left staged bytes, or bytes under the key it was just given. Staged ones
+ * go first: once they are gone nobody can publish them any more, so what is looked for next stays away.
+ */
+async function removeBytes(blobs: BlobStore, { name, extension }: Abandoned): Promise<void> {
+  if (extension !== null) {
+    await blobs.remove([`${name}.${extension}`]);
+    return;
+  }
+  await blobs.unstage(name);
+  await blobs.remove(EXTENSIONS.map((candidate) => `${name}.${candidate}`));
+}
