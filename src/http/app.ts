@@ -1,0 +1,105 @@
+import fastifyMultipart from '@fastify/multipart';
+import fastifyRateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Library } from '../library/library.ts';
+import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
+import { answerFailure, answerNotFound } from './envelope.ts';
+import { RequestError } from './failure.ts';
+import { health } from './health.ts';
+import { lingerAfterRefusal } from './lingering.ts';
+import { logAnswer } from './logging.ts';
+import { playback } from './playback.ts';
+import { answerExpectation, answerUnparsable } from './raw-answers.ts';
+import { requestIdOf } from './request-id.ts';
+import { MULTIPART_LIMITS } from './upload.ts';
+import { v3 } from './v3/plugin.ts';
+
+export interface AppOptions {
+  readonly library: Library;
+  readonly logger: FastifyBaseLogger;
+  readonly tokens: AuthenticationOptions;
+  readonly maxUploadBytes: number;
+  readonly playback: { readonly access: 'link' | 'token'; readonly maxAgeSeconds: number };
+  /** 0 = off. */
+  readonly rateLimitPerMinute: number;
+}
+
+/** A socket on which nothing moves for this long is closed, ms. Any upload or playback that moves may go on. */
+const IDLE_CONNECTION = 60_000;
+const MAX_PARAM_LENGTH = 200;
+const SIGNATURE_LENGTH = 86;
+
+/** Builds the HTTP side: one library, its dialects, playback and health. It does not listen yet. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { library } = options;
+  const app = fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIdOf,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    connectionTimeout: IDLE_CONNECTION,
+    forceCloseConnections: 'idle',
+    // Its own 503 while closing would not be in a dialect's shape; see the hook below.
+    return503OnClosing: false,
+    // Node would refuse a missing Host without a body; see the hook below.
+    http: { requireHostHeader: false },
+    clientErrorHandler: answerUnparsable,
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id);
+      void answerFailure(error, request, reply);
+    },
+  });
+  app.server.on('checkExpectation', answerExpectation);
+
+  let isClosing = false;
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (isClosing) {
+      throw new RequestError(503, 'The service is shutting down; try again in a moment.', {
+        headers: { 'retry-after': '2', connection: 'close' },
+      });
+    }
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      throw new RequestError(400, 'The request has no Host header; send one.');
+    }
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close');
+  });
+  app.addHook('onResponse', lingerAfterRefusal);
+  app.addHook('onResponse', logAnswer);
+  app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply));
+  app.setNotFoundHandler(answerNotFound);
+
+  await app.register(fastifyMultipart, { limits: MULTIPART_LIMITS, throwFileSizeLimit: false });
+  const authenticate = await createAuthentication(app, options.tokens);
+
+  // Many and dull: only what goes wrong is logged.
+  await app.register(health, { library, logLevel: 'warn' });
+  await app.register(playback, { library, authenticate, ...options.playback, logLevel: 'warn' });
+  await app.register(async (api) => {
+    api.addHook('onRequest', authenticate);
+    if (options.rateLimitPerMinute > 0) {
+      await api.register(fastifyRateLimit, {
+        max: options.rateLimitPerMinute,
+        timeWindow: 60_000,
+        hook: 'preValidation',
+        // The end of a token is its signature, which tells tokens apart without keeping them.
+        keyGenerator: (request) => (request.headers.authorization ?? '').slice(-SIGNATURE_LENGTH),
+        errorResponseBuilder: (_request, context) =>
+          new RequestError(
+            429,
+            'Too many requests with this token; wait as long as the Retry-After header says.',
+            {
+              headers: { 'retry-after': String(Math.ceil(context.ttl / 1000)) },
+            },
+          ),
+      });
+    }
+    await api.register(v3, { prefix: '/v3', library, maxUploadBytes: options.maxUploadBytes });
+  });
+  return app;
+}

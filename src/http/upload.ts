@@ -1,0 +1,205 @@
+import type { Readable } from 'node:stream';
+import type { MultipartFile, MultipartValue } from '@fastify/multipart';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LibraryError } from '../library/errors.ts';
+import type { Library } from '../library/library.ts';
+import { type ReceivedRecording, tooLarge } from '../library/receive.ts';
+import { type FieldFault, failureOf, RequestError } from './failure.ts';
+
+/** Bytes that a form may take beside its file: fields, part headers, preamble, epilogue. */
+const FORM_OVERHEAD = 1024 * 1024;
+/** Text parts a form may have; a dialect knows fewer than ten. */
+const MAX_FIELDS = 100;
+/** Bytes of one text part; the longest that a dialect takes is a description of 1000 characters. */
+const MAX_FIELD_BYTES = 16 * 1024;
+const MAX_PART_NAME_BYTES = 100;
+/** What we keep of a file name, characters. */
+const MAX_FILE_NAME = 255;
+
+/** For the registration of @fastify/multipart. The byte limit of the file itself is the library's. */
+export const MULTIPART_LIMITS = {
+  fileSize: Number.POSITIVE_INFINITY,
+  files: 10,
+  fields: MAX_FIELDS,
+  parts: MAX_FIELDS + 10,
+  fieldSize: MAX_FIELD_BYTES,
+  fieldNameSize: MAX_PART_NAME_BYTES,
+} as const;
+
+/** How a dialect wants its form read. */
+export interface UploadForm {
+  /** The name of the file part, as faults name it. */
+  readonly filePart: string;
+  readonly isFilePart: (name: string) => boolean;
+  /** The text parts to keep; all others are ignored. Undefined for a name that is not known. */
+  readonly fieldOf: (name: string) => string | undefined;
+  /** Called with what came before the file; may reject to refuse the upload early. */
+  readonly beforeFile?: (fields: ReadonlyMap<string, string>) => Promise<void>;
+}
+
+export interface Upload {
+  readonly fields: ReadonlyMap<string, string>;
+  readonly file:
+    | { readonly received: ReceivedRecording; readonly filename: string | null; readonly mimetype: string }
+    | undefined;
+  /** What is wrong with the parts as parts; their values are the dialect's to check. */
+  readonly faults: readonly FieldFault[];
+}
+
+/**
+ * Reads a multipart form with its parts in any order and hands the file to the library as it arrives. A file
+ * that is refused for what it is becomes a fault, so that the answer can name the other fields' faults too.
+ *
+ * The caller owns `file.received`. When this rejects, nothing that arrived is left.
+ */
+export async function readUpload(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  library: Library,
+  maxUploadBytes: number,
+  form: UploadForm,
+): Promise<Upload> {
+  if (!request.isMultipart()) {
+    const message = 'Send the prompt as multipart/form-data with the audio as a file part.';
+    throw new RequestError(415, message, { fields: [fault(form.filePart, 'required', message)] });
+  }
+  const maxBodyBytes = maxUploadBytes + FORM_OVERHEAD;
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxUploadBytes);
+
+  const fields = new Map<string, string>();
+  const faults: FieldFault[] = [];
+  const signal = signalOfDeparture(reply);
+  let file: Upload['file'];
+
+  const takeField = (part: MultipartValue) => {
+    if (form.isFilePart(part.fieldname)) {
+      faults.push(fault(form.filePart, 'invalid', 'Send the audio as a file part, with a file name.'));
+      return;
+    }
+    const field = form.fieldOf(part.fieldname);
+    if (field === undefined) return;
+    if (part.valueTruncated === true) {
+      faults.push(fault(field, 'too_long', `The field ${field} is too long; shorten it.`));
+    } else if (fields.has(field)) {
+      faults.push(fault(field, 'invalid', `The field ${field} came twice; send it once.`));
+    }
+    fields.set(field, typeof part.value === 'string' ? part.value : JSON.stringify(part.value));
+  };
+
+  const takeFile = async (part: MultipartFile) => {
+    if (!form.isFilePart(part.fieldname) || file !== undefined) {
+      await drain(part.file);
+      const message = `Send one file, in the part ${form.filePart}.`;
+      faults.push(fault(part.fieldname.slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
+      return;
+    }
+    await form.beforeFile?.(fields);
+    try {
+      const received = await library.receive(part.file, signal);
+      file = { received, filename: fileNameFrom(part.filename), mimetype: part.mimetype };
+    } catch (error) {
+      faults.push(faultOfFile(error, form.filePart));
+    }
+  };
+
+  try {
+    const parts = boundedParts(request, form.filePart, maxBodyBytes, tooLarge(maxUploadBytes));
+    for await (const part of parts) {
+      if (part.type === 'file') await takeFile(part);
+      else takeField(part as MultipartValue);
+    }
+  } catch (error) {
+    request.raw.unpipe();
+    await file?.received.discard();
+    throw error;
+  }
+  return { fields, file, faults };
+}
+
+/** The parts of the body, ended with `excess` when the body as a whole grows past the bound. */
+async function* boundedParts(
+  request: FastifyRequest,
+  filePart: string,
+  maxBodyBytes: number,
+  excess: Error,
+): AsyncGenerator<MultipartFile | MultipartValue> {
+  const { raw } = request;
+  const parts = request.parts();
+  const overflow = Promise.withResolvers<never>();
+  overflow.promise.catch(() => undefined);
+  let current: Readable | undefined;
+  let bytes = 0;
+  const count = (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+    if (bytes <= maxBodyBytes) return;
+    raw.off('data', count);
+    raw.unpipe();
+    overflow.reject(excess);
+    current?.destroy(excess);
+  };
+  const next = async () => {
+    try {
+      return await parts.next();
+    } catch (error) {
+      throw malformed(error, filePart);
+    }
+  };
+  try {
+    let arriving = next();
+    // Asking for the first part has just connected the parser: a listener before that would let the body
+    // flow past it.
+    raw.on('data', count);
+    for (;;) {
+      const { value: part, done } = await Promise.race([arriving, overflow.promise]);
+      if (done) return;
+      current = part.type === 'file' ? part.file : undefined;
+      yield part as MultipartFile | MultipartValue;
+      current = undefined;
+      arriving = next();
+    }
+  } finally {
+    raw.off('data', count);
+  }
+}
+
+/** Aborts when the client goes away before it has its answer. The request itself closes once its body is read. */
+function signalOfDeparture(reply: FastifyReply): AbortSignal {
+  const departure = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) departure.abort();
+  });
+  return departure.signal;
+}
+
+/** The parser's errors are plain, or have statuses of their own choice: all say that the form is no form. */
+function malformed(cause: unknown, filePart: string): RequestError {
+  const message =
+    'The multipart body is malformed or has too many parts; build it with an HTTP library or curl -F.';
+  return new RequestError(400, message, { fields: [fault(filePart, 'invalid', message)], cause });
+}
+
+/** Only what is wrong with a file that arrived whole is a fault among others; all else ends the upload. */
+function faultOfFile(error: unknown, field: string): FieldFault {
+  const { refusal, message } = failureOf(error);
+  const isOfContent =
+    error instanceof LibraryError &&
+    (error.code === 'file-empty' || error.code === 'unsupported-format' || error.code === 'unreadable-audio');
+  if (!isOfContent || refusal === undefined) throw error;
+  return fault(field, refusal.code, message);
+}
+
+function fault(field: string, code: FieldFault['code'], message: string): FieldFault {
+  return { field, code, message };
+}
+
+/** The last segment of whatever path a client sends, for showing; never used as a path. */
+function fileNameFrom(given: string): string | null {
+  const name = (given.split(/[\\/]/).at(-1) ?? '').replaceAll('\0', '').normalize('NFC').trim();
+  return name === '' ? null : [...name].slice(0, MAX_FILE_NAME).join('');
+}
+
+async function drain(source: Readable): Promise<void> {
+  for await (const _chunk of source) {
+    // Read to its end, so that the parts behind it are reached.
+  }
+}

@@ -1,0 +1,135 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Library } from '../../library/library.ts';
+import { requireWriter } from '../authentication.ts';
+import { answerFailure, answerNotFound, success } from '../envelope.ts';
+import { invalidFields } from '../failure.ts';
+import { methodNotAllowed } from '../method-not-allowed.ts';
+import { readUpload } from '../upload.ts';
+import { check } from '../validation.ts';
+import { presentPrompt } from './present.ts';
+import { listQuery, promptParams, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
+
+export interface V3Options {
+  readonly library: Library;
+  readonly maxUploadBytes: number;
+}
+
+/** v3 documents 400 for every refusal of the input, whatever HTTP has for it. */
+const DOCUMENTED_AS_400: ReadonlySet<number> = new Set([406, 409, 413, 414, 415, 422]);
+
+const UPLOAD_FORM = {
+  filePart: 'file',
+  isFilePart: (name: string) => name === 'file',
+  fieldOf: (name: string) => (UPLOAD_FIELDS.includes(name) ? name : undefined),
+};
+
+/** The dialect v3: paths, fields, statuses and the envelope. To be registered under `/v3`, behind authentication. */
+export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Options): Promise<void> {
+  app.setErrorHandler((error, request, reply) =>
+    answerFailure(error, request, reply, (status) => (DOCUMENTED_AS_400.has(status) ? 400 : status)),
+  );
+  app.setNotFoundHandler(answerNotFound);
+  // Clients send all kinds of types with an empty body; only the upload looks at one.
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  app.post('/media-prompts', { preHandler: requireWriter }, upload);
+  app.get('/media-prompts', list);
+  app.get('/media-prompts/list', list);
+  app.get('/media-prompts/:media_prompt_id', get);
+  app.delete('/media-prompts/:media_prompt_id', { preHandler: requireWriter }, remove);
+  methodNotAllowed(app, '/media-prompts', ['GET', 'HEAD', 'POST']);
+  methodNotAllowed(app, '/media-prompts/list', ['GET', 'HEAD']);
+  methodNotAllowed(app, '/media-prompts/:media_prompt_id', ['GET', 'HEAD', 'DELETE']);
+
+  async function upload(request: FastifyRequest, reply: FastifyReply) {
+    const { principal } = request;
+    const { fields, file, faults } = await readUpload(request, reply, library, maxUploadBytes, {
+      ...UPLOAD_FORM,
+      beforeFile: (early) => refuseTakenName(request, early),
+    });
+    const checked = check(uploadFields, Object.fromEntries(fields));
+    if (file === undefined || !checked.success || faults.length > 0) {
+      await file?.received.discard();
+      const isFileNamed = file !== undefined || faults.some(({ field }) => field === 'file');
+      throw invalidFields([
+        ...(isFileNamed ? [] : [FILE_REQUIRED]),
+        ...faults,
+        ...(checked.success ? [] : checked.faults),
+      ]);
+    }
+    const { data } = checked;
+    const prompt = await library.add(principal, file.received, {
+      orgUnitId: data.org_unit_id ?? principal.orgUnitId,
+      name: data.name,
+      messageType: data.message_type,
+      recordingFileType: data.recording_file_type,
+      recordingCreatedBy: data.recording_created_by ?? principal.userId,
+      description: null,
+      originalFilename: file.filename,
+    });
+    request.log.info({ promptId: prompt.id, bytes: prompt.recording.fileSize }, 'prompt added');
+    return await reply
+      .code(201)
+      .header('location', `/v3/media-prompts/${prompt.id}`)
+      .send(success(presentPrompt(prompt), request.id));
+  }
+
+  /** Only where the unit came before the file too: one that comes later could make the name a free one. */
+  async function refuseTakenName(
+    { principal }: FastifyRequest,
+    fields: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const checked = check(uploadFields.pick({ name: true, org_unit_id: true }), Object.fromEntries(fields));
+    if (!checked.success || checked.data.org_unit_id === undefined) return;
+    await library.assertNameFree(principal, checked.data.org_unit_id, checked.data.name);
+  }
+
+  async function list(request: FastifyRequest) {
+    const checked = check(listQuery, request.query as Record<string, unknown>);
+    if (!checked.success) throw invalidFields(checked.faults);
+    const { data } = checked;
+    const page = await library.list(request.principal, {
+      orgUnitId: data.org_unit_id ?? request.principal.orgUnitId,
+      messageType: data.message_type,
+      name: data.name,
+      sortBy: data.sort_by,
+      descending: data.sort_order === 'desc',
+      limit: data.limit,
+      offset: data.offset,
+      after: data.cursor,
+    });
+    return success(
+      {
+        media_prompts: page.prompts.map(presentPrompt),
+        total: page.total,
+        next_cursor: page.nextCursor ?? null,
+      },
+      request.id,
+    );
+  }
+
+  async function get(request: FastifyRequest) {
+    const prompt = await library.get(request.principal, promptIdOf(request));
+    return success(presentPrompt(prompt), request.id);
+  }
+
+  async function remove(request: FastifyRequest) {
+    const id = promptIdOf(request);
+    await library.remove(request.principal, id);
+    request.log.info({ promptId: id }, 'prompt removed');
+    return success({ media_prompt_id: id }, request.id);
+  }
+}
+
+function promptIdOf(request: FastifyRequest): number {
+  const checked = check(promptParams, request.params as Record<string, unknown>);
+  if (!checked.success) throw invalidFields(checked.faults);
+  return checked.data.media_prompt_id;
+}
+
+const FILE_REQUIRED = {
+  field: 'file',
+  code: 'required',
+  message: 'file is required: send the audio as a file part named file.',
+} as const;
