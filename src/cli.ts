@@ -1,0 +1,134 @@
+import './load-env-file.ts';
+import { join } from 'node:path';
+import process from 'node:process';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import pino from 'pino';
+import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
+import type { Database } from './catalogue/database.ts';
+import { joinCatalogue } from './catalogue/open-catalogue.ts';
+import { addOrgUnit, listOrgUnits } from './catalogue/org-units.ts';
+import { type Config, configFrom } from './config.ts';
+import type { Role } from './http/authentication.ts';
+import { loadOrCreateSecret } from './jwt-secret.ts';
+import { verify } from './library/verify.ts';
+import { signToken } from './token.ts';
+
+const program = new Command('media-prompts')
+  .description('Keeps the audio prompts of phone systems. Reads the same environment as the service.')
+  .showHelpAfterError();
+
+program
+  .command('serve', { isDefault: true })
+  .description('run the service (the default)')
+  .action(async () => {
+    await import('./main.ts');
+  });
+
+program
+  .command('token')
+  .description('print a token for the API, and nothing else')
+  .option('--org-unit <id>', 'org unit that the token reaches, with everything below it', positive, 1)
+  .addOption(
+    new Option('--role <role>', 'what the token may do')
+      .choices(['admin', 'standard', 'read_only'])
+      .default('standard'),
+  )
+  .option('--user <id>', 'user ID that uploads are credited to', positive, 1)
+  .option('--expires <span>', 'how long it is valid, such as 12h or 30d', '12h')
+  .action(async (options: { orgUnit: number; role: Role; user: number; expires: string }) => {
+    const secret = await signingSecret(configFrom(process.env));
+    const { orgUnit: orgUnitId, user: userId, role, expires: expiresIn } = options;
+    print(signToken(secret, { orgUnitId, userId, role, expiresIn }));
+  });
+
+const orgUnits = program.command('org-unit').description('manage the tree of org units');
+
+orgUnits
+  .command('add <name>')
+  .description('add an org unit and print its ID')
+  .option(
+    '--parent <id>',
+    'unit to add it below; without it, the new unit is the root of a tree of its own',
+    positive,
+  )
+  .action(async (name: string, options: { parent?: number }) => {
+    await withDatabase(async (db) => {
+      const unit = await addOrgUnit(db, { name, parentId: options.parent ?? null });
+      if (unit === undefined) fail(`There is no org unit ${options.parent}; "org-unit list" shows all.`);
+      else print(String(unit.id));
+    });
+  });
+
+orgUnits
+  .command('list')
+  .description('print every org unit: ID, parent, name')
+  .action(async () => {
+    await withDatabase(async (db) => {
+      for (const { id, parentId, name } of await listOrgUnits(db))
+        print(`${id}\t${parentId ?? '-'}\t${name}`);
+    });
+  });
+
+program
+  .command('migrate')
+  .description('bring the database schema up to date (the service does so at its start)')
+  .action(async () => {
+    await withDatabase(async () => print('The database is up to date.'));
+  });
+
+program
+  .command('verify')
+  .description('compare rows and bytes; report, change nothing, and exit with 1 if anything is wrong')
+  .action(async () => {
+    await withDatabase(async (db, config) => {
+      const blobs = await createDiskBlobStore(join(config.dataDir, 'uploads'));
+      let faults = 0;
+      for await (const finding of verify(db, blobs)) {
+        print(`${finding.kind}\t${finding.key}\t${finding.detail}`);
+        if (finding.isFault) faults += 1;
+      }
+      if (faults > 0) fail(`${faults} recordings are not as they should be.`);
+      else print('Every prompt has its bytes.');
+    });
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
+
+async function withDatabase(work: (db: Database, config: Config) => Promise<void>): Promise<void> {
+  const config = configFrom(process.env);
+  // stdout is the command's own.
+  const log = pino({ level: 'warn' }, pino.destination(2));
+  const catalogue = await joinCatalogue({ choice: config.database, poolSize: 2, log });
+  try {
+    await work(catalogue.db, config);
+  } finally {
+    await catalogue.close();
+  }
+}
+
+async function signingSecret(config: Config): Promise<string> {
+  const { key } = config.tokens;
+  if (key.kind === 'secret') return key.secret;
+  if (key.kind === 'secret-file') return await loadOrCreateSecret(key.path);
+  throw new Error(
+    'Tokens are checked with a public key here, so only the holder of the private key can make one.',
+  );
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return Number(text);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function fail(message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 1;
+}

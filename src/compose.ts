@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { createInspector } from './audio/inspector.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
+import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
+import type { Config, TokenKey } from './config.ts';
+import { buildApp } from './http/app.ts';
+import type { VerificationKey } from './http/authentication.ts';
+import { loadOrCreateSecret } from './jwt-secret.ts';
+import { createLibrary, type Library } from './library/library.ts';
+import { scheduleSweeps } from './library/sweeper.ts';
+
+/** Everything that runs, ready to listen. */
+export interface Service {
+  readonly app: FastifyInstance;
+  readonly library: Library;
+  /** The secret that tokens are signed with; undefined when only a public key is known. */
+  readonly secret: string | undefined;
+  /**
+   * Takes no new connection, lets running requests finish for at most `graceMs`, then cuts them off, and stops
+   * everything that was started here. Idempotent.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What a test may bring itself instead of having it made. */
+export interface Overrides {
+  readonly catalogue?: Catalogue;
+  readonly blobs?: BlobStore;
+}
+
+/** The one place where back ends are chosen. What was started is stopped again when a later part fails. */
+export async function compose(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const key = await verificationKeyFrom(config.tokens.key);
+    const catalogue =
+      overrides.catalogue ??
+      (await openCatalogue({ choice: config.database, poolSize: config.databasePoolSize, log }));
+    closers.push(() => catalogue.close());
+    const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
+    const inspector = createInspector({});
+    closers.push(() => inspector.close());
+
+    const library = createLibrary({
+      db: catalogue.db,
+      blobs,
+      inspector,
+      maxUploadBytes: config.maxUploadBytes,
+      uploadLeaseMs: config.uploadLeaseMs,
+      onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
+    });
+    const sweeps = scheduleSweeps(library.sweep, config.uploadLeaseMs, log);
+    closers.push(() => sweeps.stop());
+
+    const app = await buildApp({
+      library,
+      logger: log,
+      tokens: { key, issuer: config.tokens.issuer, audience: config.tokens.audience },
+      maxUploadBytes: config.maxUploadBytes,
+      playback: config.playback,
+      rateLimitPerMinute: config.rateLimitPerMinute,
+    });
+    let closing: Promise<void> | undefined;
+    const close = async (graceMs: number) => {
+      await closeApp(app, graceMs);
+      await closeAll();
+    };
+    return {
+      app,
+      library,
+      secret: key.kind === 'secret' ? key.secret : undefined,
+      close: (graceMs) => {
+        closing ??= close(graceMs);
+        return closing;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cutOff);
+  }
+}
+
+async function verificationKeyFrom(key: TokenKey): Promise<VerificationKey> {
+  return key.kind === 'secret-file' ? { kind: 'secret', secret: await loadOrCreateSecret(key.path) } : key;
+}

@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Service } from './compose.ts';
+import { signToken } from './token.ts';
+
+const SAMPLE = fileURLToPath(new URL('../test/fixtures/tone.wav', import.meta.url));
+const FIRST_ORG_UNIT = 1;
+
+/**
+ * What a terminal shows as long as there is no prompt: a line that uploads one when pasted. It holds a token,
+ * so it must never go where output is kept. Empty when there are prompts, or tokens come from elsewhere.
+ */
+export async function welcome(service: Service, address: string): Promise<string> {
+  const { secret, library } = service;
+  if (secret === undefined || !(await library.isEmpty())) return '';
+  const token = signToken(secret, { userId: 1, orgUnitId: FIRST_ORG_UNIT, role: 'admin', expiresIn: '12h' });
+  const file = existsSync(SAMPLE) ? SAMPLE : 'your-prompt.wav';
+  return `
+No prompts yet. Paste this into another terminal to upload one:
+
+curl -F file=@${file} -F "name=Hello $(date +%T)" -F message_type=prompt \\
+  -H "Authorization: Bearer ${token}" ${address}/v3/media-prompts
+
+`;
+}
