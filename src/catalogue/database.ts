@@ -6,7 +6,12 @@ import type { Tables } from './tables.ts';
 /** Where a PostgreSQL answers: a url, or the folder of its Unix socket. */
 export type DatabaseAddress =
   | { readonly connectionString: string }
-  | { readonly host: string; readonly port: number; readonly user: string; readonly database: string };
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly database: string;
+    };
 
 export type Database = Kysely<Tables>;
 
@@ -30,6 +35,8 @@ export function openDatabase(
 ): Database {
   const pool = new pg.Pool({
     ...address,
+    // A Unix socket has no TLS, whatever PGSSLMODE says for other servers.
+    ...('host' in address && { ssl: false }),
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     query_timeout: ANSWER_TIMEOUT,

@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseChoice } from '../config.ts';
 import { CatalogueError } from './catalogue-error.ts';
 import { checkDatabase, type Database, type DatabaseAddress, openDatabase } from './database.ts';
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { databaseName, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { socketPort, superuser } from './embedded-postgres-cluster.ts';
 import type { ServerLog } from './embedded-postgres-server.ts';
 import { migrate } from './migrate.ts';
 
@@ -23,9 +24,6 @@ export interface CatalogueOptions {
 /** How long a server that is not up yet is waited for, ms. */
 const SERVER_PATIENCE = 30_000;
 const RETRY_PAUSE = 500;
-const EMBEDDED_USER = 'postgres';
-const EMBEDDED_DATABASE = 'media_prompts';
-const EMBEDDED_PORT = 5432;
 
 /**
  * Opens the database that the configuration names, starting the embedded one if that is it, and migrates it.
@@ -63,7 +61,7 @@ export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogu
   const host = choice.kind === 'embedded' ? await runningSocket(choice.directory) : undefined;
   if (host === undefined) return await openCatalogue(options);
   const db = openDatabase(
-    { host, port: EMBEDDED_PORT, user: EMBEDDED_USER, database: EMBEDDED_DATABASE },
+    { host, port: socketPort, user: superuser, database: databaseName },
     { poolSize: 1, onIdleError: () => undefined },
   );
   try {

@@ -220,8 +220,7 @@ export async function removePrompt(
   return { name: blob.name, extension: blob.extension };
 }
 
-export const SORT_KEYS = ['created_on', 'name', 'message_type', 'duration_ms', 'file_size'] as const;
-export type SortKey = (typeof SORT_KEYS)[number];
+export type SortKey = 'created_on' | 'name' | 'message_type' | 'duration_ms' | 'file_size';
 
 /** Where a page ended: the sort value and the id of its last prompt. */
 export interface Position {

@@ -3,9 +3,8 @@ import type { Generated } from 'kysely';
 /** Instants travel as ISO-8601 text in UTC with milliseconds; see `instant` in database.ts. */
 type Instant = string;
 
-/** The kinds of prompt that a call flow tells apart. */
-export const MESSAGE_TYPES = ['prompt', 'whisper', 'voicemail', 'survey'] as const;
-export type MessageType = (typeof MESSAGE_TYPES)[number];
+/** As the table's check has them. */
+export type MessageType = 'prompt' | 'whisper' | 'voicemail' | 'survey';
 
 export interface OrgUnitsTable {
   id: Generated<number>;
