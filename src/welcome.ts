@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import type { Service } from './compose.ts';
 import { signToken } from './token.ts';
 
-const SAMPLE = fileURLToPath(new URL('../test/fixtures/tone.wav', import.meta.url));
+/** npm starts the service in the folder of the project. */
+const SAMPLE = resolve('test/fixtures/welcome.wav');
 const FIRST_ORG_UNIT = 1;
 
 /**

@@ -32,7 +32,11 @@ export interface BlobStore {
    * grow with the length. When it rejects, because of the source, the signal or the store, nothing is left.
    */
   stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob>;
-  /** Makes staged bytes the blob `key`, at once and whole; bytes and key are durable when this resolves. */
+  /**
+   * Makes staged bytes the blob `key`, at once and whole; bytes and key are durable when this resolves.
+   *
+   * @throws BlobError `not-found` when the staged bytes are gone
+   */
   publish(staged: StagedBlob, key: string): Promise<void>;
   /** Removes staged bytes; it is no fault if there are none. */
   unstage(name: string): Promise<void>;

@@ -1,8 +1,6 @@
-import { once } from 'node:events';
-import { constants, createWriteStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import {
   BlobError,
   type BlobErrorCode,
@@ -11,14 +9,14 @@ import {
   type StagedBlob,
   type StoredBlob,
 } from './blob-store.ts';
+import { writeDurably } from './durable-file.ts';
 
 /** The folder of published blobs, below the root; it is also their path in the urls. */
 const PUBLISHED = 'call-flow-recordings';
 /** Beside it, on the same file system, so that publishing is a rename. */
 const STAGING = '.arriving';
 
-/** Bytes a writer or reader may hold. Chunks that wait for the disk go out together in one writev. */
-const WRITE_BUFFER = 512 * 1024;
+/** Bytes a reader takes at once. */
 const READ_BUFFER = 256 * 1024;
 
 /**
@@ -34,15 +32,7 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
   return {
     async stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
       const path = join(staging, name);
-      const file = createWriteStream(path, { flags: 'wx', highWaterMark: WRITE_BUFFER, flush: true });
-      try {
-        await pipeline(source, file, { signal });
-      } catch (error) {
-        // A file still being opened would be created behind the back of the unlink.
-        if (!file.closed) await once(file, 'close');
-        await removeFile(path);
-        throw blobErrorFrom(error);
-      }
+      await guarded(() => writeDurably(path, source, signal), 'unavailable');
       return { name, path };
     },
 
@@ -86,8 +76,8 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
     },
 
     async *list(): AsyncIterable<StoredBlob> {
-      for await (const entry of await opendir(published)) {
-        const size = await sizeOf(join(published, entry.name));
+      for await (const entry of await guarded(() => opendir(published), 'unavailable')) {
+        const size = entry.isFile() ? await guarded(() => sizeOf(join(published, entry.name))) : undefined;
         if (size !== undefined) yield { key: entry.name, size };
       }
     },
@@ -96,7 +86,7 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
       await guarded(async () => {
         await access(staging, constants.W_OK);
         await access(published, constants.W_OK);
-      });
+      }, 'unavailable');
     },
   };
 }
@@ -132,16 +122,18 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
+/** What is missing is a blob or, where one is made, the folder for it. */
+async function guarded<T>(work: () => Promise<T>, whenMissing: BlobErrorCode = 'not-found'): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw blobErrorFrom(error);
+    throw blobErrorFrom(error, whenMissing);
   }
 }
 
 const FAULTS: Readonly<Record<string, BlobErrorCode>> = {
-  ENOENT: 'not-found',
+  // A link where a blob should be.
+  ELOOP: 'not-found',
   ENOSPC: 'full',
   EDQUOT: 'full',
   EMFILE: 'unavailable',
@@ -155,8 +147,9 @@ const FAULTS: Readonly<Record<string, BlobErrorCode>> = {
 };
 
 /** Errors that a source passed through (a reset connection has an errno too) come back as they are. */
-function blobErrorFrom(error: unknown): unknown {
-  const code = FAULTS[errnoOf(error) ?? ''];
+function blobErrorFrom(error: unknown, whenMissing: BlobErrorCode): unknown {
+  const errno = errnoOf(error) ?? '';
+  const code = errno === 'ENOENT' ? whenMissing : FAULTS[errno];
   return code === undefined ? error : new BlobError(code, MESSAGES[code], { cause: error });
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Position, SORT_KEYS, type SortKey } from '../catalogue/prompts.ts';
+import type { Position } from '../catalogue/prompts.ts';
+import { SORT_KEYS, type SortKey } from './vocabulary.ts';
 
 /** A position in a list together with the order it belongs to. */
 export interface Cursor extends Position {
@@ -7,7 +8,8 @@ export interface Cursor extends Position {
   readonly descending: boolean;
 }
 
-const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+/** No year 0, which the database has not. */
+const ISO_INSTANT = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const id = z.number().int().positive();
 const number = z.number().int();
 const text = z
@@ -17,7 +19,8 @@ const text = z
 const instant = z
   .string()
   .regex(ISO_INSTANT)
-  .refine((value) => !Number.isNaN(Date.parse(value)));
+  // Date takes the 31st of February for a day in March; the database refuses it.
+  .refine((value) => new Date(value).toJSON() === value);
 
 const VALUES = {
   created_on: instant,

@@ -17,9 +17,7 @@ import {
   type Position,
   type PromptRow,
   removePrompt,
-  type SortKey,
 } from '../catalogue/prompts.ts';
-import type { MessageType } from '../catalogue/tables.ts';
 import { encodeCursor } from './cursor.ts';
 import { LibraryError } from './errors.ts';
 import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
@@ -27,6 +25,7 @@ import { foldName, keyOf, type Page, type Prompt, type PromptDetails, type Recor
 import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
 import { sweep } from './sweeper.ts';
+import type { MessageType, SortKey } from './vocabulary.ts';
 
 /** Who asks: a viewer reaches its own org unit and everything below it, and nothing else exists for it. */
 export interface Viewer {

@@ -1,6 +1,6 @@
 import { FORMATS } from '../audio/formats.ts';
 import type { AudioFacts } from '../audio/inspector.ts';
-import type { MessageType } from '../catalogue/tables.ts';
+import type { MessageType } from './vocabulary.ts';
 
 /** What a call flow refers to, with its current recording. */
 export interface Prompt {
@@ -56,8 +56,9 @@ export function keyOf(recording: Pick<Recording, 'name' | 'container'>): string 
 /**
  * A name as it is compared: two names are the same when they differ only in case or in how Unicode composes
  * their letters. Upper, then lower: so that "ß" meets "SS" and "ς" meets "Σ" wherever they stand, which a
- * search for a part of the name relies on.
+ * search for a part of the name relies on. Lower before both: the capital "ẞ" has no other upper case.
  */
 export function foldName(name: string): string {
-  return name.normalize('NFC').toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
+  const folded = name.normalize('NFC').toLowerCase().toUpperCase().toLowerCase();
+  return folded.replaceAll('ς', 'σ').normalize('NFC');
 }

@@ -61,9 +61,10 @@ export async function receive(
   try {
     const meter = createMeter(deps.maxUploadBytes, lease);
     const stop = AbortSignal.any([signal, lease.signal]);
-    const staged = await blobs
-      .stage(name, meter.measured(source), stop)
-      .catch((error: unknown) => Promise.reject(causeOf(error, lease)));
+    const staged = await blobs.stage(name, meter.measured(source), stop).catch((error: unknown) => {
+      source.destroy();
+      throw causeOf(error, lease);
+    });
     lease.arrived();
     const { fileSize, sha256 } = meter.result();
     if (fileSize === 0) {
