@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import type pg from 'pg';
 import pino from 'pino';
 import { test as base, inject } from 'vitest';
@@ -67,6 +68,7 @@ export async function startService(
     DATABASE_URL: database.url,
     DATA_DIR: dataDir,
     JWT_SECRET: SECRET,
+    DATABASE_POOL_SIZE: process.env['TEST_DATABASE_POOL_SIZE'],
     ...env,
   });
   const logLines: string[] = [];

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+
+interface ComposeService {
+  readonly image?: string;
+  readonly build?: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly volumes: readonly string[];
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+}
+
+const read = (name: string) => readFileSync(name, 'utf8');
+
+describe('the Dockerfile', () => {
+  const lines = read('Dockerfile').replaceAll('\\\n', ' ').split('\n');
+
+  test('uses the exec form everywhere, so that signals reach the service and no shell is needed', () => {
+    const commands = lines.filter((line) => /^(RUN|CMD|ENTRYPOINT|HEALTHCHECK)\b/.test(line));
+    expect(commands.length).toBeGreaterThan(5);
+    for (const command of commands) {
+      const json = command.slice(command.indexOf('['));
+      expect(JSON.parse(json), command).toEqual(expect.arrayContaining([expect.any(String)]));
+    }
+  });
+
+  test('starts node as npm start does', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+    const command = lines.find((line) => line.startsWith('CMD')) ?? '';
+    const words = JSON.parse(command.slice('CMD '.length)) as string[];
+    expect(scripts.start).toMatch(new RegExp(`exec ${words.join(' ')}$`));
+  });
+
+  test('ends with an image that is not root, has an init, a health check and a volume', () => {
+    const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM')));
+    for (const start of ['USER node', 'HEALTHCHECK', 'ENTRYPOINT ["/usr/bin/tini"', 'VOLUME /data']) {
+      expect(
+        last.some((line) => line.startsWith(start)),
+        start,
+      ).toBe(true);
+    }
+  });
+
+  test('copies only what the ignore file lets in', () => {
+    const allowed = read('.dockerignore')
+      .split('\n')
+      .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
+    const copied = lines.flatMap((line) =>
+      /^COPY (?!--from)/.test(line) ? line.split(' ').slice(1, -1) : [],
+    );
+    for (const name of copied) expect(allowed).toContain(name);
+  });
+});
+
+test('the compose file starts the service when its database is healthy, and keeps both on volumes', () => {
+  const { services, volumes } = parse(read('docker-compose.yml')) as {
+    services: Readonly<Record<string, ComposeService>>;
+    volumes: object;
+  };
+  expect(Object.keys(services)).toEqual(['database', 'media-prompts']);
+  const { database, 'media-prompts': service } = services;
+  expect(database?.healthcheck?.test[0]).toBe('CMD');
+  expect(service).toMatchObject({ build: '.', depends_on: { database: { condition: 'service_healthy' } } });
+  expect(service?.environment['DATABASE_URL']).toMatch(/@database:5432\/media_prompts$/);
+  for (const { volumes: mounts } of Object.values(services)) {
+    for (const mount of mounts) expect(Object.keys(volumes)).toContain(mount.split(':')[0]);
+  }
+});
+
+test('every variable of the example environment is one that the service reads', () => {
+  const config = read('src/config.ts');
+  const names = [...read('.env.example').matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(10);
+  for (const name of names) {
+    if (name !== 'POSTGRES_PASSWORD') expect(config).toContain(`  ${name}: `);
+  }
+});
