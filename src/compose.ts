@@ -5,9 +5,9 @@ import { createInspector } from './audio/inspector.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
-import type { Config, TokenKey } from './config.ts';
+import { type Config, ConfigError, type TokenKey } from './config.ts';
 import { buildApp } from './http/app.ts';
-import type { VerificationKey } from './http/authentication.ts';
+import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { scheduleSweeps } from './library/sweeper.ts';
@@ -96,5 +96,18 @@ async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {
 }
 
 async function verificationKeyFrom(key: TokenKey): Promise<VerificationKey> {
-  return key.kind === 'secret-file' ? { kind: 'secret', secret: await loadOrCreateSecret(key.path) } : key;
+  if (key.kind === 'secret-file') return { kind: 'secret', secret: await loadOrCreateSecret(key.path) };
+  if (key.kind === 'public-key') assertUsable(key.pem);
+  return key;
+}
+
+function assertUsable(pem: string): void {
+  try {
+    publicKeyFrom(pem);
+  } catch (cause) {
+    throw new ConfigError(
+      'The configuration cannot be used.\n✖ must be an RSA, a P-256 or an Ed25519 public key\n  → at JWT_PUBLIC_KEY',
+      { cause },
+    );
+  }
 }

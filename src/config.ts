@@ -63,7 +63,7 @@ const environment = z.object({
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
     .optional(),
-  JWT_PUBLIC_KEY: z.string().optional(),
+  JWT_PUBLIC_KEY: z.string().transform(pemFrom).optional(),
   JWT_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
@@ -76,6 +76,8 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
+const KEY_VARIABLES = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'] as const;
+
 type Environment = z.output<typeof environment>;
 
 /**
@@ -86,9 +88,11 @@ type Environment = z.output<typeof environment>;
 export function configFrom(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environment
-    .refine((e) => [e.JWT_SECRET, e.JWT_PUBLIC_KEY, e.JWT_JWKS_URL].filter(Boolean).length <= 1, {
+    .refine(() => KEY_VARIABLES.filter((variable) => given[variable] !== undefined).length <= 1, {
       message: 'set only one of JWT_SECRET, JWT_PUBLIC_KEY and JWT_JWKS_URL',
       path: ['JWT_SECRET'],
+      // Also when other variables are at fault: all are named at once.
+      when: () => true,
     })
     .safeParse(given);
   if (!parsed.success) {
@@ -96,7 +100,7 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
   }
   const e = parsed.data;
   const dataDir = resolve(e.DATA_DIR);
-  return Object.freeze({
+  return deepFrozen({
     host: e.HOST,
     port: e.PORT,
     dataDir,
@@ -118,19 +122,22 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
 function tokenKeyFrom(e: Environment, dataDir: string): TokenKey {
   if (e.JWT_SECRET !== undefined) return { kind: 'secret', secret: e.JWT_SECRET };
   if (e.JWT_JWKS_URL !== undefined) return { kind: 'jwks', url: e.JWT_JWKS_URL };
-  if (e.JWT_PUBLIC_KEY !== undefined) return { kind: 'public-key', pem: pemFrom(e.JWT_PUBLIC_KEY) };
+  if (e.JWT_PUBLIC_KEY !== undefined) return { kind: 'public-key', pem: e.JWT_PUBLIC_KEY };
   return { kind: 'secret-file', path: resolve(dataDir, 'jwt-secret') };
 }
 
 /** A PEM may be given as itself, with `\n` written out (as env files need it), or as a path. */
-function pemFrom(value: string): string {
+function pemFrom(value: string, context: z.RefinementCtx): string {
   if (value.includes('-----BEGIN')) return value.replaceAll('\\n', '\n').trim();
   try {
     return readFileSync(value, 'utf8').trim();
-  } catch (cause) {
-    throw new ConfigError(
-      'The configuration cannot be used.\n✖ JWT_PUBLIC_KEY is neither a PEM nor the path of a file that can be read',
-      { cause },
-    );
+  } catch {
+    context.addIssue('must be a PEM or the path of a file that can be read');
+    return z.NEVER;
   }
+}
+
+function deepFrozen<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object') deepFrozen(member);
+  return Object.freeze(value);
 }

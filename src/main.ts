@@ -34,13 +34,12 @@ async function serve(): Promise<void> {
   });
   const service = await starting;
   const address = await listen(service, config.host, config.port);
-  log.info({ address }, `ready at ${address}`);
   if (process.stdout.isTTY) process.stdout.write(await welcome(service, address));
 }
 
 async function listen(service: Service, host: string, port: number): Promise<string> {
   try {
-    return await service.app.listen({ host, port, listenTextResolver: () => 'listening' });
+    return await service.app.listen({ host, port, listenTextResolver: (at) => `ready at ${at}` });
   } catch (error) {
     await service.close(0);
     throw error;

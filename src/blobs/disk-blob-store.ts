@@ -150,7 +150,8 @@ const FAULTS: Readonly<Record<string, BlobErrorCode>> = {
 function blobErrorFrom(error: unknown, whenMissing: BlobErrorCode): unknown {
   const errno = errnoOf(error) ?? '';
   const code = errno === 'ENOENT' ? whenMissing : FAULTS[errno];
-  return code === undefined ? error : new BlobError(code, MESSAGES[code], { cause: error });
+  // Not the error itself: its message names the path, and whoever reads that in a log could play the blob.
+  return code === undefined ? error : new BlobError(code, MESSAGES[code], { cause: new Error(errno) });
 }
 
 const MESSAGES: Readonly<Record<BlobErrorCode, string>> = {

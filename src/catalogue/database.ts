@@ -80,12 +80,16 @@ function withoutLostConnections(pool: pg.Pool) {
       });
       const giveBack = client.release.bind(client);
       let lost: Error | undefined;
-      const stopWatching = watchQueries(client, (error) => {
+      const onLost = (error: Error) => {
         lost = error;
-      });
+      };
+      // The pool listens to idle connections alone; from one in use an error that nobody hears ends the process.
+      client.on('error', onLost);
+      const stopWatching = watchQueries(client, onLost);
       client.release = () => {
         stopWatching();
         giveBack(lost);
+        client.off('error', onLost);
       };
       return client;
     },

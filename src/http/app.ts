@@ -4,7 +4,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Library } from '../library/library.ts';
 import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
-import { RequestError } from './failure.ts';
+import { failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
 import { logAnswer } from './logging.ts';
@@ -46,7 +46,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: answerUnparsable,
     frameworkErrors: (error, request, reply) => {
       reply.header('x-request-id', request.id);
-      void answerFailure(error, request, reply);
+      // Not the error itself: its message repeats the url, which does not belong in a log.
+      const { status, message } = failureOf(error);
+      void answerFailure(new RequestError(status, message), request, reply);
     },
   });
   app.server.on('checkExpectation', answerExpectation);

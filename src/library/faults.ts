@@ -57,6 +57,15 @@ export function promptNotFound(): LibraryError {
   return new LibraryError('prompt-not-found', 'There is no such prompt within the reach of your token.');
 }
 
+/** The lease ran out and the sweeper took the upload. */
+export function lostPlace(options?: ErrorOptions): LibraryError {
+  return new LibraryError(
+    'upload-interrupted',
+    'The upload took too long and lost its place; send it again.',
+    options,
+  );
+}
+
 function storageFull(options: ErrorOptions): LibraryError {
   return new LibraryError(
     'storage-full',

@@ -6,22 +6,19 @@ import { CatalogueError } from '../catalogue/catalogue-error.ts';
 import { checkDatabase } from '../catalogue/database.ts';
 import { strike } from '../catalogue/ledger.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
+import { countPrompts, listPrompts, type Position } from '../catalogue/prompt-list.ts';
 import {
   addPrompt,
-  countPrompts,
   findByBlobName,
   findPrompt,
   hasPrompts,
   isNameInUse,
-  listPrompts,
-  type Position,
-  type PromptRow,
   removePrompt,
 } from '../catalogue/prompts.ts';
 import { encodeCursor } from './cursor.ts';
-import { LibraryError } from './errors.ts';
-import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
-import { foldName, keyOf, type Page, type Prompt, type PromptDetails, type Recording } from './prompt.ts';
+import { inLibraryTerms, lostPlace, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
+import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Recording } from './prompt.ts';
+import { promptFrom } from './prompt-row.ts';
 import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
 import { sweep } from './sweeper.ts';
@@ -64,19 +61,20 @@ export function createLibrary(deps: ReceiveDeps) {
     }
   }
 
-  async function commit(received: ReceivedRecording, details: PromptDetails) {
+  async function commit(received: ReceivedRecording, { originalFilename, ...details }: NewPromptDetails) {
     const recording: Recording = {
       name: received.name,
-      originalFilename: details.originalFilename,
+      originalFilename,
       fileSize: received.fileSize,
       sha256: received.sha256,
       ...received.facts,
     };
     const uuid = uuidv7();
-    await blobs.publish(received.staged, keyOf(recording));
+    await publish(received, keyOf(recording));
     const row = await addPrompt(db, {
       ...details,
       ...received.facts,
+      originalFilename,
       uuid,
       nameKey: foldName(details.name),
       blobName: received.name,
@@ -84,13 +82,17 @@ export function createLibrary(deps: ReceiveDeps) {
       sha256: received.sha256,
       extension: FORMATS[received.facts.container].extension,
     });
-    if (row === undefined) {
-      throw new LibraryError(
-        'upload-interrupted',
-        'The upload took too long and lost its place; send it again.',
-      );
-    }
+    if (row === undefined) throw lostPlace();
     return { ...details, ...row, uuid, recording } satisfies Prompt;
+  }
+
+  /** Bytes that are gone went with the sweeper. */
+  async function publish({ staged }: ReceivedRecording, key: string): Promise<void> {
+    try {
+      await blobs.publish(staged, key);
+    } catch (error) {
+      throw error instanceof BlobError && error.code === 'not-found' ? lostPlace({ cause: error }) : error;
+    }
   }
 
   return {
@@ -104,7 +106,7 @@ export function createLibrary(deps: ReceiveDeps) {
      *
      * @throws LibraryError `org-unit-not-found`, `name-taken`, `upload-interrupted`
      */
-    async add(viewer: Viewer, received: ReceivedRecording, details: PromptDetails): Promise<Prompt> {
+    async add(viewer: Viewer, received: ReceivedRecording, details: NewPromptDetails): Promise<Prompt> {
       return await inLibraryTerms(async () => {
         try {
           await assertReach(viewer, details.orgUnitId);
@@ -219,7 +221,7 @@ export function createLibrary(deps: ReceiveDeps) {
     isEmpty: () => inLibraryTerms(async () => !(await hasPrompts(db))),
 
     /** Removes what nobody will come back for; see `sweep`. */
-    sweep: () => inLibraryTerms(() => sweep(db, blobs)),
+    sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs)),
 
     /** Which of the stores answer. Never rejects. */
     async check(): Promise<{ readonly database: boolean; readonly blobs: boolean }> {
@@ -244,37 +246,4 @@ export function createLibrary(deps: ReceiveDeps) {
     if (orgUnitId === viewer.orgUnitId) return;
     if ((await pathInTree(db, viewer.orgUnitId, orgUnitId)) === undefined) throw orgUnitNotFound();
   }
-}
-
-function promptFrom(row: PromptRow): Prompt {
-  const { container } = row;
-  if (!isContainer(container))
-    throw new Error(`recording ${row.blobName} has the unknown container ${container}`);
-  return {
-    id: row.id,
-    uuid: row.uuid,
-    orgUnitId: row.orgUnitId,
-    name: row.name,
-    messageType: row.messageType,
-    recordingFileType: row.recordingFileType,
-    recordingCreatedBy: row.recordingCreatedBy,
-    description: row.description,
-    createdOn: row.createdOn,
-    modifiedOn: row.modifiedOn,
-    recording: {
-      name: row.blobName,
-      originalFilename: row.originalFilename,
-      fileSize: row.fileSize,
-      sha256: row.sha256,
-      container,
-      codec: row.codec,
-      sampleRate: row.sampleRate,
-      channels: row.channels,
-      durationMs: row.durationMs,
-    },
-  };
-}
-
-function isContainer(text: string): text is keyof typeof FORMATS {
-  return Object.hasOwn(FORMATS, text);
 }

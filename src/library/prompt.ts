@@ -2,16 +2,26 @@ import { FORMATS } from '../audio/formats.ts';
 import type { AudioFacts } from '../audio/inspector.ts';
 import type { MessageType } from './vocabulary.ts';
 
-/** What a call flow refers to, with its current recording. */
-export interface Prompt {
-  readonly id: number;
-  readonly uuid: string;
+/** What a prompt is made of beside its recording. */
+export interface PromptDetails {
   readonly orgUnitId: number;
   readonly name: string;
   readonly messageType: MessageType;
   readonly recordingFileType: string;
   readonly recordingCreatedBy: number | null;
   readonly description: string | null;
+}
+
+/** What an upload says of its prompt. */
+export interface NewPromptDetails extends PromptDetails {
+  /** Of the file, as the client named it; for showing alone. */
+  readonly originalFilename: string | null;
+}
+
+/** What a call flow refers to, with its current recording. */
+export interface Prompt extends PromptDetails {
+  readonly id: number;
+  readonly uuid: string;
   /** ISO-8601, UTC, ms. */
   readonly createdOn: string;
   readonly modifiedOn: string;
@@ -27,17 +37,6 @@ export interface Recording extends AudioFacts {
   readonly fileSize: number;
   /** Hex. */
   readonly sha256: string;
-}
-
-/** What a prompt is made of beside its recording. */
-export interface PromptDetails {
-  readonly orgUnitId: number;
-  readonly name: string;
-  readonly messageType: MessageType;
-  readonly recordingFileType: string;
-  readonly recordingCreatedBy: number | null;
-  readonly description: string | null;
-  readonly originalFilename: string | null;
 }
 
 export interface Page {

@@ -6,28 +6,40 @@ import { type Abandoned, strike, takeAbandoned } from '../catalogue/ledger.ts';
 
 /** Blobs taken at once: bounds memory, and what a crash in the middle makes wait for the next lease. */
 const BATCH = 100;
-/** How long a sweeper keeps what it took before another may try, ms. */
-const HOLD = 60_000;
 
 const EXTENSIONS = [...new Set(Object.values(FORMATS).map((format) => format.extension))];
 
 /**
  * Removes the bytes of uploads whose lease ran out and of prompts that were deleted, then their ledger rows;
  * returns how many. It acts on the ledger alone and never on what a store happens to hold, so a database
- * restored from an old backup costs no file. Any number of processes may sweep at the same time.
+ * restored from an old backup costs no file. Any number of processes may sweep at the same time: what one took
+ * is its own for `holdMs`, after which it counts as killed.
  */
-export async function sweep(db: Database, blobs: BlobStore): Promise<number> {
+export async function sweep(db: Database, blobs: BlobStore, holdMs: number): Promise<number> {
   let swept = 0;
   for (;;) {
-    const batch = await takeAbandoned(db, BATCH, HOLD);
-    for (const abandoned of batch) await removeBytes(blobs, abandoned);
-    await strike(
-      db,
-      batch.map(({ name }) => name),
-    );
+    const batch = await takeAbandoned(db, BATCH, holdMs);
+    const { gone, faults } = await removeEach(blobs, batch);
+    await strike(db, gone);
+    if (faults.length > 0) throw faults[0];
     swept += batch.length;
     if (batch.length < BATCH) return swept;
   }
+}
+
+/** One blob that will not go keeps none of the others; it is tried again when the hold on it has run out. */
+async function removeEach(blobs: BlobStore, batch: readonly Abandoned[]) {
+  const gone: string[] = [];
+  const faults: unknown[] = [];
+  for (const abandoned of batch) {
+    try {
+      await removeBytes(blobs, abandoned);
+      gone.push(abandoned.name);
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  return { gone, faults };
 }
 
 /** The longest pause between two sweeps, ms; a short lease makes it shorter. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { SORT_KEYS } from '../../catalogue/prompts.ts';
-import { MESSAGE_TYPES } from '../../catalogue/tables.ts';
 import { decodeCursor } from '../../library/cursor.ts';
+import { MESSAGE_TYPES, SORT_KEYS } from '../../library/vocabulary.ts';
 
 const MAX_NAME = 255;
 const MAX_DIGITS = 16;
