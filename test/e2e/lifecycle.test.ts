@@ -76,7 +76,7 @@ describe('npm start', () => {
         terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
           shown += text.replaceAll('\r', '');
         });
-        const pasted = () => /^curl [\s\S]*\/media-prompts$/m.exec(shown)?.[0];
+        const pasted = () => /^curl [\s\S]*\/v3\/media-prompts$/m.exec(shown)?.[0];
         await expect.poll(pasted, { timeout: 20_000 }).toBeDefined();
         const { stdout } = await run(['sh', '-c', pasted() ?? ''], environment(dataDir));
         expect(JSON.parse(stdout)).toMatchObject({ code: 200, message: 'Success' });
@@ -96,6 +96,20 @@ describe('npm start', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(/PORT[\s\S]*JWT_SECRET|JWT_SECRET[\s\S]*PORT/);
       expect(stderr).toMatch(/MAX_UPLOAD_BYTES/);
+      expect(stderr).not.toMatch(/\.ts:\d/);
+    });
+  });
+
+  test('names a public key that is of no use, without a stack', async () => {
+    await withDataDir(async (dataDir) => {
+      const { code, stderr } = await run(
+        [process.execPath, 'src/main.ts'],
+        environment(dataDir, {
+          JWT_PUBLIC_KEY: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----',
+        }),
+      );
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/JWT_PUBLIC_KEY/);
       expect(stderr).not.toMatch(/\.ts:\d/);
     });
   });

@@ -1,0 +1,196 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ConfigError, configFrom } from '../src/config.ts';
+
+const SECRET = 'a secret of thirty-two bytes ....';
+const PEM = generateKeyPairSync('ed25519')
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString()
+  .trim();
+
+type Environment = Parameters<typeof configFrom>[0];
+
+function faultOf(env: Environment): ConfigError {
+  try {
+    configFrom(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('the environment was taken');
+}
+
+test('an empty environment is enough', () => {
+  expect(configFrom({})).toEqual({
+    host: '127.0.0.1',
+    port: 3000,
+    dataDir: resolve('data'),
+    database: { kind: 'embedded', directory: resolve('data/database') },
+    databasePoolSize: 10,
+    tokens: {
+      key: { kind: 'secret-file', path: resolve('data/jwt-secret') },
+      issuer: undefined,
+      audience: undefined,
+    },
+    maxUploadBytes: 52_428_800,
+    uploadLeaseMs: 60_000,
+    playback: { access: 'link', maxAgeSeconds: 86_400 },
+    rateLimitPerMinute: 6000,
+    shutdownGraceMs: 10_000,
+    logLevel: 'info',
+  });
+});
+
+describe('each variable', () => {
+  const key = (env: Environment) => configFrom(env).tokens.key;
+  const taken: readonly (readonly [string, unknown, unknown])[] = [
+    ['HOST', configFrom({ HOST: '0.0.0.0' }).host, '0.0.0.0'],
+    ['PORT', configFrom({ PORT: '0' }).port, 0],
+    ['DATA_DIR', configFrom({ DATA_DIR: '/srv/prompts' }).dataDir, '/srv/prompts'],
+    [
+      'DATA_DIR, for what is embedded',
+      configFrom({ DATA_DIR: '/srv/prompts' }).database,
+      { kind: 'embedded', directory: '/srv/prompts/database' },
+    ],
+    [
+      'DATABASE_URL',
+      configFrom({ DATABASE_URL: 'postgres://me@db/prompts' }).database,
+      { kind: 'server', url: 'postgres://me@db/prompts' },
+    ],
+    [
+      'DATABASE_URL in its other spelling',
+      configFrom({ DATABASE_URL: 'postgresql:///prompts?host=/run' }).database,
+      { kind: 'server', url: 'postgresql:///prompts?host=/run' },
+    ],
+    ['DATABASE_POOL_SIZE', configFrom({ DATABASE_POOL_SIZE: '3' }).databasePoolSize, 3],
+    ['JWT_SECRET', key({ JWT_SECRET: SECRET }), { kind: 'secret', secret: SECRET }],
+    ['JWT_SECRET, counted in bytes', key({ JWT_SECRET: 'é'.repeat(16) }), expect.anything()],
+    [
+      'JWT_JWKS_URL',
+      key({ JWT_JWKS_URL: 'https://id.example/keys' }),
+      { kind: 'jwks', url: 'https://id.example/keys' },
+    ],
+    ['JWT_ISSUER', configFrom({ JWT_ISSUER: 'me' }).tokens.issuer, 'me'],
+    ['JWT_AUDIENCE', configFrom({ JWT_AUDIENCE: 'you' }).tokens.audience, 'you'],
+    ['MAX_UPLOAD_BYTES', configFrom({ MAX_UPLOAD_BYTES: '1' }).maxUploadBytes, 1],
+    ['UPLOAD_LEASE_SECONDS', configFrom({ UPLOAD_LEASE_SECONDS: '5' }).uploadLeaseMs, 5000],
+    ['PLAYBACK_ACCESS', configFrom({ PLAYBACK_ACCESS: 'token' }).playback.access, 'token'],
+    ['PLAYBACK_MAX_AGE_SECONDS', configFrom({ PLAYBACK_MAX_AGE_SECONDS: '0' }).playback.maxAgeSeconds, 0],
+    ['RATE_LIMIT_PER_MINUTE', configFrom({ RATE_LIMIT_PER_MINUTE: '0' }).rateLimitPerMinute, 0],
+    ['SHUTDOWN_GRACE_SECONDS', configFrom({ SHUTDOWN_GRACE_SECONDS: '0' }).shutdownGraceMs, 0],
+    ['LOG_LEVEL', configFrom({ LOG_LEVEL: 'silent' }).logLevel, 'silent'],
+  ];
+  for (const [variable, told, expected] of taken) {
+    test(`is heeded: ${variable}`, () => {
+      expect(told).toEqual(expected);
+    });
+  }
+
+  const refused: readonly (readonly [string, string])[] = [
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3000.5'],
+    ['PORT', '0x50'],
+    ['PORT', ' 80'],
+    ['DATABASE_URL', 'mysql://db'],
+    ['DATABASE_POOL_SIZE', '0'],
+    ['JWT_SECRET', 'too short'],
+    ['JWT_PUBLIC_KEY', '/nowhere/key.pem'],
+    ['JWT_JWKS_URL', 'file:///etc/passwd'],
+    ['MAX_UPLOAD_BYTES', '0'],
+    ['MAX_UPLOAD_BYTES', '50MB'],
+    ['MAX_UPLOAD_BYTES', '1e6'],
+    ['UPLOAD_LEASE_SECONDS', '0'],
+    ['PLAYBACK_ACCESS', 'Link'],
+    ['PLAYBACK_MAX_AGE_SECONDS', '-1'],
+    ['RATE_LIMIT_PER_MINUTE', 'off'],
+    ['SHUTDOWN_GRACE_SECONDS', '3601'],
+    ['LOG_LEVEL', 'loud'],
+  ];
+  for (const [variable, value] of refused) {
+    test(`is named when it is at fault: ${variable}=${value}`, () => {
+      expect(faultOf({ [variable]: value }).message).toContain(variable);
+    });
+  }
+
+  test('set to the empty string counts as not set', () => {
+    const variables = [...refused.map(([variable]) => variable), 'HOST', 'DATA_DIR', 'JWT_ISSUER'];
+    const empty = Object.fromEntries(variables.map((variable) => [variable, '']));
+    expect(configFrom(empty)).toEqual(configFrom({}));
+  });
+});
+
+test('all faults and contradictions are named at once, and no secret is repeated', () => {
+  const { message } = faultOf({
+    PORT: 'x',
+    DATABASE_URL: 'mysql://root:hunter2@db',
+    JWT_SECRET: 'hunter2',
+    JWT_PUBLIC_KEY: '/nowhere/key.pem',
+    MAX_UPLOAD_BYTES: '-1',
+    PLAYBACK_ACCESS: 'nobody',
+    LOG_LEVEL: 'loud',
+  });
+  for (const part of [
+    'PORT',
+    'DATABASE_URL',
+    'JWT_SECRET',
+    'at least 32 bytes',
+    'JWT_PUBLIC_KEY',
+    'MAX_UPLOAD_BYTES',
+    'PLAYBACK_ACCESS',
+    'LOG_LEVEL',
+    'set only one of JWT_SECRET, JWT_PUBLIC_KEY and JWT_JWKS_URL',
+  ]) {
+    expect(message).toContain(part);
+  }
+  expect(message).not.toContain('hunter2');
+});
+
+describe('two keys for tokens', () => {
+  const keys = { JWT_SECRET: SECRET, JWT_PUBLIC_KEY: PEM, JWT_JWKS_URL: 'https://id.example/keys' };
+  const { JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL } = keys;
+  for (const pair of [
+    { JWT_SECRET, JWT_PUBLIC_KEY },
+    { JWT_SECRET, JWT_JWKS_URL },
+    { JWT_PUBLIC_KEY, JWT_JWKS_URL },
+    keys,
+  ]) {
+    test(`are refused: ${Object.keys(pair).join(' and ')}`, () => {
+      expect(faultOf(pair).message).toContain('set only one of');
+    });
+  }
+});
+
+describe('a public key', () => {
+  const expected = { kind: 'public-key', pem: PEM };
+
+  test('is taken as itself', () => {
+    expect(configFrom({ JWT_PUBLIC_KEY: `\n${PEM}\n` }).tokens.key).toEqual(expected);
+  });
+
+  test('is taken with its line breaks written out', () => {
+    expect(configFrom({ JWT_PUBLIC_KEY: PEM.replaceAll('\n', '\\n') }).tokens.key).toEqual(expected);
+  });
+
+  test('is taken from the file at a path', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'media-prompts-test-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'key.pem');
+    await writeFile(path, `${PEM}\n`);
+    expect(configFrom({ JWT_PUBLIC_KEY: path }).tokens.key).toEqual(expected);
+  });
+});
+
+test('a configuration cannot be changed, at any depth', () => {
+  const config = configFrom({});
+  for (const part of [config, config.database, config.tokens, config.tokens.key, config.playback]) {
+    expect(Object.isFrozen(part)).toBe(true);
+  }
+});
+
+test('variables of others are ignored', () => {
+  expect(configFrom({ PATH: '/bin', constructor: 'x', LANG: undefined })).toEqual(configFrom({}));
+});
