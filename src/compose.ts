@@ -29,6 +29,7 @@ export interface Service {
 export interface Overrides {
   readonly catalogue?: Catalogue;
   readonly blobs?: BlobStore;
+  readonly observe?: (app: FastifyInstance) => void;
 }
 
 /** The one place where back ends are chosen. What was started is stopped again when a later part fails. */
@@ -65,6 +66,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       maxUploadBytes: config.maxUploadBytes,
       playback: config.playback,
       rateLimitPerMinute: config.rateLimitPerMinute,
+      observe: overrides.observe,
     });
     let closing: Promise<void> | undefined;
     const close = async (graceMs: number) => {

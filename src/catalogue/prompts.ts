@@ -160,13 +160,23 @@ export async function hasPrompts(db: Database): Promise<boolean> {
   return row !== undefined;
 }
 
-/** The prompt of this id when it lies in the tree of `viewer`. */
-export async function findPrompt(db: Database, viewer: number, id: number): Promise<PromptRow | undefined> {
+/** A prompt has two names that never change: a number and a UUID. */
+export type PromptRef = { readonly id: number } | { readonly uuid: string };
+
+const refersTo = (ref: PromptRef) =>
+  'id' in ref ? sql<boolean>`p.id = ${ref.id}` : sql<boolean>`p.uuid = ${ref.uuid}::uuid`;
+
+/** The prompt referred to when it lies in the tree of `viewer`. */
+export async function findPrompt(
+  db: Database,
+  viewer: number,
+  ref: PromptRef,
+): Promise<PromptRow | undefined> {
   return await answered(
     joined(db)
       .innerJoin('org_units as unit', 'unit.id', 'p.org_unit_id')
       .innerJoin('org_units as root', (join) => join.on('root.id', '=', viewer))
-      .where('p.id', '=', id)
+      .where(refersTo(ref))
       .where(inSubtree('unit.path', 'root.path'))
       .select(COLUMNS)
       .executeTakeFirst(),
@@ -178,6 +188,28 @@ export async function findByBlobName(db: Database, blobName: string): Promise<Pr
   return await answered(joined(db).where('r.blob_name', '=', blobName).select(COLUMNS).executeTakeFirst());
 }
 
+/** Sets the description of a prompt in the tree of `viewer`; its id, or undefined when there is no such prompt. */
+export async function describePrompt(
+  db: Database,
+  viewer: number,
+  ref: PromptRef,
+  description: string | null,
+): Promise<number | undefined> {
+  const row = await answered(
+    db
+      .updateTable('prompts as p')
+      .from(['org_units as unit', 'org_units as root'])
+      .set({ description, modified_on: sql<string>`now()` })
+      .where(refersTo(ref))
+      .whereRef('unit.id', '=', 'p.org_unit_id')
+      .where('root.id', '=', viewer)
+      .where(inSubtree('unit.path', 'root.path'))
+      .returning('p.id')
+      .executeTakeFirst(),
+  );
+  return row?.id;
+}
+
 /**
  * Removes prompt and recording and dooms the blob for `leaseMs`, in one statement. Undefined when there is no
  * such prompt in the tree of `viewer`; of many at once exactly one gets the blob.
@@ -185,7 +217,7 @@ export async function findByBlobName(db: Database, blobName: string): Promise<Pr
 export async function removePrompt(
   db: Database,
   viewer: number,
-  id: number,
+  ref: PromptRef,
   leaseMs: number,
 ): Promise<{ readonly name: string; readonly extension: string } | undefined> {
   const blob = await answered(
@@ -194,7 +226,7 @@ export async function removePrompt(
         q
           .deleteFrom('prompts as p')
           .using(['org_units as unit', 'org_units as root'])
-          .where('p.id', '=', id)
+          .where(refersTo(ref))
           .whereRef('unit.id', '=', 'p.org_unit_id')
           .where('root.id', '=', viewer)
           .where(inSubtree('unit.path', 'root.path'))

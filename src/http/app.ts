@@ -3,6 +3,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Library } from '../library/library.ts';
 import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
+import { docs } from './docs.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
 import { failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
@@ -12,6 +13,7 @@ import { playback } from './playback.ts';
 import { answerExpectation, answerUnparsable } from './raw-answers.ts';
 import { requestIdOf } from './request-id.ts';
 import { MULTIPART_LIMITS } from './upload.ts';
+import { v1 } from './v1/plugin.ts';
 import { v3 } from './v3/plugin.ts';
 
 export interface AppOptions {
@@ -22,6 +24,8 @@ export interface AppOptions {
   readonly playback: { readonly access: 'link' | 'token'; readonly maxAgeSeconds: number };
   /** 0 = off. */
   readonly rateLimitPerMinute: number;
+  /** Called with the app before any route is there, so that a test can watch every answer. */
+  readonly observe?: ((app: FastifyInstance) => void) | undefined;
 }
 
 /** A socket on which nothing moves for this long is closed, ms. Any upload or playback that moves may go on. */
@@ -76,10 +80,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply));
   app.setNotFoundHandler(answerNotFound);
 
+  options.observe?.(app);
   await app.register(fastifyMultipart, { limits: MULTIPART_LIMITS, throwFileSizeLimit: false });
   const authenticate = await createAuthentication(app, options.tokens);
 
   // Many and dull: only what goes wrong is logged.
+  await app.register(docs, { logLevel: 'warn' });
   await app.register(health, { library, logLevel: 'warn' });
   await app.register(playback, { library, authenticate, ...options.playback, logLevel: 'warn' });
   await app.register(async (api) => {
@@ -101,7 +107,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
           ),
       });
     }
-    await api.register(v3, { prefix: '/v3', library, maxUploadBytes: options.maxUploadBytes });
+    const { maxUploadBytes } = options;
+    await api.register(v3, { prefix: '/v3', library, maxUploadBytes });
+    await api.register(v1, {
+      prefix: '/api/v1',
+      library,
+      maxUploadBytes,
+      contentMaxAgeSeconds: options.playback.maxAgeSeconds,
+    });
   });
   return app;
 }

@@ -1,17 +1,19 @@
 import { LibraryError, type LibraryErrorCode } from '../library/errors.ts';
 
 /** Stable, machine-readable reasons why a field was refused. */
-export type FieldCode =
-  | 'required'
-  | 'invalid'
-  | 'too_long'
-  | 'name_taken'
-  | 'file_too_large'
-  | 'file_empty'
-  | 'unsupported_format'
-  | 'unreadable_audio'
-  | 'unexpected_file'
-  | 'not_found';
+export const FIELD_CODES = [
+  'required',
+  'invalid',
+  'too_long',
+  'name_taken',
+  'file_too_large',
+  'file_empty',
+  'unsupported_format',
+  'unreadable_audio',
+  'unexpected_file',
+  'not_found',
+] as const;
+export type FieldCode = (typeof FIELD_CODES)[number];
 
 /** A field at fault, by the name that the client's dialect gives it. */
 export interface FieldFault {

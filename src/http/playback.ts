@@ -30,16 +30,10 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
   const cacheControl = `${access === 'link' ? 'public' : 'private'}, max-age=${maxAgeSeconds}`;
 
   const url = `${PREFIX}/:file`;
-  app.head(url, async (request, reply) => {
-    const prompt = await find(request);
-    return await describe(prompt, reply).send();
-  });
-  app.get(url, { exposeHeadRoute: false }, async (request, reply) => {
-    const prompt = await find(request);
-    const blob = await library.open(prompt.recording);
-    if (blob === undefined) throw notFound();
-    return await describe(prompt, reply).send(blob.stream());
-  });
+  const play = async (request: FastifyRequest, reply: FastifyReply) =>
+    await sendRecording(request, reply, library, await find(request), { cacheControl });
+  app.head(url, play);
+  app.get(url, { exposeHeadRoute: false }, play);
   methodNotAllowed(app, url, ['GET', 'HEAD']);
 
   async function find(request: FastifyRequest): Promise<Prompt> {
@@ -47,21 +41,34 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
     const [, name = '', extension = ''] = /^([^.]+)\.([^.]+)$/.exec(file) ?? [];
     const prompt = await library.findPlayable(name, extension);
     if (prompt === undefined) throw notFound();
-    if (access === 'token') await library.get(request.principal, prompt.id);
+    if (access === 'token') await library.get(request.principal, { id: prompt.id });
     return prompt;
   }
+}
 
-  /** Everything comes from the row, so that HEAD and GET cannot differ and HEAD opens no file. */
-  function describe({ recording, createdOn }: Prompt, reply: FastifyReply): FastifyReply {
-    return reply.headers({
+/**
+ * Answers GET or HEAD with the audio of a prompt. Every header comes from the row, so that both say the same and
+ * HEAD opens no file.
+ */
+export async function sendRecording(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  library: Library,
+  { recording, createdOn }: Prompt,
+  { cacheControl }: { readonly cacheControl: string },
+): Promise<FastifyReply> {
+  const blob = request.method === 'HEAD' ? undefined : await library.open(recording);
+  if (request.method !== 'HEAD' && blob === undefined) throw notFound();
+  return await reply
+    .headers({
       'content-type': FORMATS[recording.container].contentType,
       'content-length': recording.fileSize,
       etag: `"${recording.sha256.slice(0, 32)}"`,
       'last-modified': new Date(createdOn).toUTCString(),
       'cache-control': cacheControl,
       'x-content-type-options': 'nosniff',
-    });
-  }
+    })
+    .send(blob?.stream());
 }
 
 function notFound(): RequestError {

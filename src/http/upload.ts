@@ -33,15 +33,15 @@ export interface UploadForm {
   readonly isFilePart: (name: string) => boolean;
   /** The text parts to keep; all others are ignored. Undefined for a name that is not known. */
   readonly fieldOf: (name: string) => string | undefined;
+  /** What is wrong with a file of this declared type, before its bytes are looked at. */
+  readonly faultOfType?: (mimetype: string) => FieldFault | undefined;
   /** Called with what came before the file; may reject to refuse the upload early. */
   readonly beforeFile?: (fields: ReadonlyMap<string, string>) => Promise<void>;
 }
 
 export interface Upload {
   readonly fields: ReadonlyMap<string, string>;
-  readonly file:
-    | { readonly received: ReceivedRecording; readonly filename: string | null; readonly mimetype: string }
-    | undefined;
+  readonly file: { readonly received: ReceivedRecording; readonly filename: string | null } | undefined;
   /** What is wrong with the parts as parts; their values are the dialect's to check. */
   readonly faults: readonly FieldFault[];
 }
@@ -93,10 +93,16 @@ export async function readUpload(
       faults.push(fault(part.fieldname.slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
       return;
     }
+    const wrongType = form.faultOfType?.(part.mimetype);
+    if (wrongType !== undefined) {
+      await drain(part.file);
+      faults.push(wrongType);
+      return;
+    }
     await form.beforeFile?.(fields);
     try {
       const received = await library.receive(part.file, signal);
-      file = { received, filename: fileNameFrom(part.filename), mimetype: part.mimetype };
+      file = { received, filename: fileNameFrom(part.filename) };
     } catch (error) {
       faults.push(faultOfFile(error, form.filePart));
     }

@@ -1,22 +1,22 @@
 import type { Readable } from 'node:stream';
-import { v7 as uuidv7 } from 'uuid';
 import { FORMATS } from '../audio/formats.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
-import { CatalogueError } from '../catalogue/catalogue-error.ts';
 import { checkDatabase } from '../catalogue/database.ts';
 import { strike } from '../catalogue/ledger.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
 import { countPrompts, listPrompts, type Position } from '../catalogue/prompt-list.ts';
 import {
-  addPrompt,
+  describePrompt,
   findByBlobName,
   findPrompt,
   hasPrompts,
   isNameInUse,
+  type PromptRef,
   removePrompt,
 } from '../catalogue/prompts.ts';
+import { add, type Naming } from './add.ts';
 import { encodeCursor } from './cursor.ts';
-import { inLibraryTerms, lostPlace, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
+import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
 import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Recording } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
 import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
@@ -61,40 +61,6 @@ export function createLibrary(deps: ReceiveDeps) {
     }
   }
 
-  async function commit(received: ReceivedRecording, { originalFilename, ...details }: NewPromptDetails) {
-    const recording: Recording = {
-      name: received.name,
-      originalFilename,
-      fileSize: received.fileSize,
-      sha256: received.sha256,
-      ...received.facts,
-    };
-    const uuid = uuidv7();
-    await publish(received, keyOf(recording));
-    const row = await addPrompt(db, {
-      ...details,
-      ...received.facts,
-      originalFilename,
-      uuid,
-      nameKey: foldName(details.name),
-      blobName: received.name,
-      fileSize: received.fileSize,
-      sha256: received.sha256,
-      extension: FORMATS[received.facts.container].extension,
-    });
-    if (row === undefined) throw lostPlace();
-    return { ...details, ...row, uuid, recording } satisfies Prompt;
-  }
-
-  /** Bytes that are gone went with the sweeper. */
-  async function publish({ staged }: ReceivedRecording, key: string): Promise<void> {
-    try {
-      await blobs.publish(staged, key);
-    } catch (error) {
-      throw error instanceof BlobError && error.code === 'not-found' ? lostPlace({ cause: error }) : error;
-    }
-  }
-
   return {
     /** Takes the bytes of a recording; see `receive`. The caller must `add` or `discard` what it gets. */
     receive: (source: Readable, signal: AbortSignal) => inLibraryTerms(() => receive(deps, source, signal)),
@@ -104,21 +70,20 @@ export function createLibrary(deps: ReceiveDeps) {
      * nothing stays; except with `unavailable`, when nobody knows whether the commit happened: then the ledger
      * decides, and the sweeper takes the bytes only if it did not.
      *
-     * @throws LibraryError `org-unit-not-found`, `name-taken`, `upload-interrupted`
+     * @throws LibraryError `org-unit-not-found`, `upload-interrupted`, and `name-taken` with exact naming
      */
-    async add(viewer: Viewer, received: ReceivedRecording, details: NewPromptDetails): Promise<Prompt> {
+    async add(
+      viewer: Viewer,
+      received: ReceivedRecording,
+      details: NewPromptDetails,
+      naming: Naming = 'exact',
+    ): Promise<Prompt> {
       return await inLibraryTerms(async () => {
-        try {
-          await assertReach(viewer, details.orgUnitId);
-          const prompt = await commit(received, details);
-          received.lease.release();
-          return prompt;
-        } catch (error) {
-          received.lease.release();
-          if (error instanceof CatalogueError && error.code === 'unavailable') throw error;
-          await removeRefused(received);
+        await assertReach(viewer, details.orgUnitId).catch(async (error: unknown) => {
+          await received.discard();
           throw error;
-        }
+        });
+        return await add(deps, received, details, naming);
       });
     },
 
@@ -167,9 +132,19 @@ export function createLibrary(deps: ReceiveDeps) {
     },
 
     /** @throws LibraryError `prompt-not-found` */
-    async get(viewer: Viewer, id: number): Promise<Prompt> {
+    async get(viewer: Viewer, ref: PromptRef): Promise<Prompt> {
       return await inLibraryTerms(async () => {
-        const row = await findPrompt(db, viewer.orgUnitId, id);
+        const row = await findPrompt(db, viewer.orgUnitId, ref);
+        if (row === undefined) throw promptNotFound();
+        return promptFrom(row);
+      });
+    },
+
+    /** Sets or clears the description. @throws LibraryError `prompt-not-found` */
+    async describe(viewer: Viewer, ref: PromptRef, description: string | null): Promise<Prompt> {
+      return await inLibraryTerms(async () => {
+        const id = await describePrompt(db, viewer.orgUnitId, ref, description);
+        const row = id === undefined ? undefined : await findPrompt(db, viewer.orgUnitId, { id });
         if (row === undefined) throw promptNotFound();
         return promptFrom(row);
       });
@@ -181,9 +156,9 @@ export function createLibrary(deps: ReceiveDeps) {
      *
      * @throws LibraryError `prompt-not-found`
      */
-    async remove(viewer: Viewer, id: number): Promise<void> {
+    async remove(viewer: Viewer, ref: PromptRef): Promise<void> {
       await inLibraryTerms(async () => {
-        const blob = await removePrompt(db, viewer.orgUnitId, id, deps.uploadLeaseMs);
+        const blob = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
         if (blob === undefined) throw promptNotFound();
         await removeDoomed(blob.name, `${blob.name}.${blob.extension}`);
       });
@@ -229,17 +204,6 @@ export function createLibrary(deps: ReceiveDeps) {
       return { database: database.status === 'fulfilled', blobs: store.status === 'fulfilled' };
     },
   };
-
-  async function removeRefused(received: ReceivedRecording): Promise<void> {
-    const { extension } = FORMATS[received.facts.container];
-    try {
-      await blobs.remove([`${received.name}.${extension}`]);
-    } catch (error) {
-      deps.onLeftBehind(error);
-      return;
-    }
-    await received.discard();
-  }
 
   /** The foreign key vouches for the viewer's own unit, so the common case asks nothing. */
   async function assertReach(viewer: Viewer, orgUnitId: number): Promise<void> {

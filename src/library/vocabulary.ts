@@ -7,3 +7,8 @@ export type MessageType = (typeof MESSAGE_TYPES)[number];
 /** What a list can be ordered by. */
 export const SORT_KEYS = ['created_on', 'name', 'message_type', 'duration_ms', 'file_size'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
+
+/** The longest name of a prompt, characters. */
+export const MAX_NAME_LENGTH = 255;
+/** The longest description of a prompt, characters. */
+export const MAX_DESCRIPTION_LENGTH = 1000;

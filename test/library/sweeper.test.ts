@@ -229,7 +229,7 @@ describe('a deleted prompt', () => {
     });
     const received = await library.receive(createReadStream(fixturePath('tone.wav')), never);
     const prompt = await library.add(viewer, received, details('Doomed'));
-    await library.remove(viewer, prompt.id);
+    await library.remove(viewer, { id: prompt.id });
     expect(left).toMatchObject([{ code: 'unavailable' }]);
     expect(await stores.ledger()).toEqual([`doomed ${prompt.recording.name}`]);
     expect(await sweep(db, blobs)).toBe(0);

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type pg from 'pg';
 import pino from 'pino';
-import { test as base, inject } from 'vitest';
+import { test as base, expect, inject } from 'vitest';
 import { openCatalogue } from '../../src/catalogue/open-catalogue.ts';
 import { compose, type Overrides, type Service } from '../../src/compose.ts';
 import { type Config, configFrom } from '../../src/config.ts';
 import { signToken, type TokenRequest } from '../../src/token.ts';
+import { watchConformance } from './conformance.ts';
 import { databaseUrl, inDatabase } from './database-server.ts';
 import { multipart, type Part } from './multipart.ts';
 
@@ -78,7 +79,14 @@ export async function startService(
     poolSize: config.databasePoolSize,
     log,
   });
-  const service: Service = await compose(config, log, { ...overrides, catalogue });
+  let contradictions: readonly string[] = [];
+  const service: Service = await compose(config, log, {
+    ...overrides,
+    catalogue,
+    observe: (app) => {
+      contradictions = watchConformance(app);
+    },
+  });
   const base = await service.app.listen({ host: '127.0.0.1', port: 0 });
 
   async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
@@ -132,9 +140,12 @@ export async function startService(
     }),
     async close(keep: { readonly data?: boolean } = {}) {
       await service.close(1_000);
-      if (keep.data) return;
-      await database.drop();
-      await rm(dataDir, { recursive: true, force: true });
+      if (!keep.data) {
+        await database.drop();
+        await rm(dataDir, { recursive: true, force: true });
+      }
+      // Every answer that any test got is held against the API document.
+      expect(contradictions).toEqual([]);
     },
   };
 }

@@ -110,13 +110,13 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
   }
 
   async function get(request: FastifyRequest) {
-    const prompt = await library.get(request.principal, promptIdOf(request));
+    const prompt = await library.get(request.principal, { id: promptIdOf(request) });
     return success(presentPrompt(prompt), request.id);
   }
 
   async function remove(request: FastifyRequest) {
     const id = promptIdOf(request);
-    await library.remove(request.principal, id);
+    await library.remove(request.principal, { id });
     request.log.info({ promptId: id }, 'prompt removed');
     return success({ media_prompt_id: id }, request.id);
   }

@@ -1,0 +1,20 @@
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { openApiDocument } from './openapi.ts';
+
+/** `/openapi.json`, and a page at `/docs` that shows it and asks no other host for anything. */
+export async function docs(app: FastifyInstance): Promise<void> {
+  const document = openApiDocument();
+  app.get('/openapi.json', () => document);
+  await app.register(fastifySwagger, {
+    mode: 'static',
+    // The document is 3.1, which the page understands and the plugin's type does not name.
+    specification: { document: document as never },
+  });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { url: '/openapi.json', validatorUrl: null, persistAuthorization: false },
+    theme: { title: 'media-prompts API' },
+  });
+}

@@ -1,0 +1,88 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Failure, failureOf, messageOf, type Subject } from '../failure.ts';
+
+/** What v1 calls what the library refuses. */
+const FIELDS: Readonly<Record<Subject, string>> = {
+  file: 'File',
+  name: 'File',
+  'org-unit': 'org_unit_id',
+  prompt: 'id',
+};
+
+/** HTTP has a status of its own for these; v1 documents them as validation errors. */
+const DOCUMENTED_AS_400: ReadonlySet<number> = new Set([406, 409, 414, 422]);
+const NOT_FOUND = 404;
+
+/** Answers any failure as a problem (RFC 9457), and logs it when it is ours. */
+export async function answerProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const failure = failureOf(error);
+  const status = statusOf(failure);
+  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  else request.log.debug({ err: error }, 'request refused');
+  return await send(request, reply.headers(failure.headers), status, failure.message, fieldsOf(failure));
+}
+
+/** Answers a route that does not exist. */
+export async function answerNoRoute(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  return await send(request, reply, NOT_FOUND, messageOf(NOT_FOUND), {});
+}
+
+/** 415 is for the body as a whole; a file of the wrong kind in the right body is a fault of its field. */
+function statusOf({ status, refusal }: Failure): number {
+  const isWrongKind = status === 415 && refusal?.subject === 'file';
+  return isWrongKind || DOCUMENTED_AS_400.has(status) ? 400 : status;
+}
+
+function fieldsOf({ status, fields, refusal, message }: Failure): Readonly<Record<string, string[]>> {
+  if (refusal !== undefined) return status === NOT_FOUND ? {} : { [FIELDS[refusal.subject]]: [message] };
+  const byField = Object.entries(Object.groupBy(fields, ({ field }) => field));
+  return Object.fromEntries(
+    byField.map(([field, faults = []]) => [field, faults.map((fault) => fault.message)]),
+  );
+}
+
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  errors: Readonly<Record<string, string[]>>,
+): Promise<unknown> {
+  const hasErrors = Object.keys(errors).length > 0;
+  const problem = {
+    type: `https://tools.ietf.org/html/${DEFINITIONS[status] ?? 'rfc9110#section-15'}`,
+    title: hasErrors ? 'One or more validation errors occurred.' : (STATUS_CODES[status] ?? 'Error'),
+    status,
+    detail,
+    instance: request.url.split('?')[0],
+    ...(hasErrors && { errors }),
+    traceId: request.id,
+  };
+  // Serialised here: Fastify would append a charset, which the media type does not have.
+  return await reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .header('content-type', 'application/problem+json')
+    .send(JSON.stringify(problem));
+}
+
+/** Where the status is defined. */
+const DEFINITIONS: Readonly<Record<number, string>> = {
+  400: 'rfc9110#section-15.5.1',
+  401: 'rfc9110#section-15.5.2',
+  403: 'rfc9110#section-15.5.4',
+  404: 'rfc9110#section-15.5.5',
+  405: 'rfc9110#section-15.5.6',
+  413: 'rfc9110#section-15.5.14',
+  415: 'rfc9110#section-15.5.16',
+  416: 'rfc9110#section-15.5.17',
+  429: 'rfc6585#section-4',
+  500: 'rfc9110#section-15.6.1',
+  503: 'rfc9110#section-15.6.4',
+  507: 'rfc4918#section-11.5',
+};
