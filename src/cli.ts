@@ -34,7 +34,7 @@ program
       .default('standard'),
   )
   .option('--user <id>', 'user ID that uploads are credited to', positive, 1)
-  .option('--expires <span>', 'how long it is valid, such as 12h or 30d', '12h')
+  .option('--expires <span>', 'how long it is valid, such as 12h or 30d', span, '12h')
   .action(async (options: { orgUnit: number; role: Role; user: number; expires: string }) => {
     const secret = await signingSecret(configFrom(process.env));
     const { orgUnit: orgUnitId, user: userId, role, expires: expiresIn } = options;
@@ -44,7 +44,8 @@ program
 const orgUnits = program.command('org-unit').description('manage the tree of org units');
 
 orgUnits
-  .command('add <name>')
+  .command('add')
+  .argument('<name>', 'for people', nonEmpty)
   .description('add an org unit and print its ID')
   .option(
     '--parent <id>',
@@ -122,6 +123,18 @@ async function signingSecret(config: Config): Promise<string> {
 function positive(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
   return Number(text);
+}
+
+function span(text: string): string {
+  if (!/^[1-9]\d{0,8} ?[a-z]+$/i.test(text)) {
+    throw new InvalidArgumentError('It must be a number with a unit, such as 90m, 12h or 30d.');
+  }
+  return text;
+}
+
+function nonEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text.trim();
 }
 
 function print(line: string): void {

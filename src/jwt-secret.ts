@@ -1,15 +1,26 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ConfigError } from './config.ts';
 
 const SECRET_BYTES = 48;
+/** As for a secret from the environment (RFC 7518, 3.2). */
+const LEAST_BYTES = 32;
 
 /**
  * The secret in this file; made first if there is none, readable by its owner alone and durable. Any number of
  * processes may ask at the same time: all get the same one.
+ *
+ * @throws ConfigError for a secret that is too short to sign with
  */
 export async function loadOrCreateSecret(path: string): Promise<string> {
-  return (await load(path)) ?? (await create(path));
+  const secret = (await load(path)) ?? (await create(path));
+  if (Buffer.byteLength(secret) < LEAST_BYTES) {
+    throw new ConfigError(
+      `The secret in ${path} is shorter than ${LEAST_BYTES} bytes; delete the file to have a new one made, which ends all tokens.`,
+    );
+  }
+  return secret;
 }
 
 async function load(path: string): Promise<string | undefined> {
@@ -39,5 +50,7 @@ async function create(path: string): Promise<string> {
   } finally {
     await unlink(draft);
   }
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
   return (await readFile(path, 'utf8')).trim();
 }

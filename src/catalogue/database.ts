@@ -31,7 +31,12 @@ const TIMESTAMPTZ = 1184;
  */
 export function openDatabase(
   address: DatabaseAddress,
-  options: { readonly poolSize: number; readonly onIdleError: (error: Error) => void },
+  options: {
+    readonly poolSize: number;
+    readonly onIdleError: (error: Error) => void;
+    /** Waits for an answer as long as it takes: for migrations, and for those of other processes. */
+    readonly isPatient?: boolean;
+  },
 ): Database {
   const pool = new pg.Pool({
     ...address,
@@ -39,13 +44,13 @@ export function openDatabase(
     ...('host' in address && { ssl: false }),
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
-    query_timeout: ANSWER_TIMEOUT,
+    ...(options.isPatient !== true && { query_timeout: ANSWER_TIMEOUT }),
     keepAlive: true,
     application_name: 'media-prompts',
     types: { getTypeParser: typeParser },
     // As a statement, since poolers refuse it as a start-up parameter.
     onConnect: async (client) => {
-      await client.query(`set statement_timeout = ${STATEMENT_TIMEOUT}`);
+      await client.query(`set statement_timeout = ${options.isPatient === true ? 0 : STATEMENT_TIMEOUT}`);
     },
   });
   pool.on('error', options.onIdleError);

@@ -8,7 +8,8 @@ const MIGRATION_LOCK = 7_330_114_209;
 
 /**
  * Brings the schema up to date and returns the names of the migrations it ran. Any number of processes may
- * call it at the same time: each migration runs once, the others wait. All or nothing.
+ * call it at the same time: each migration runs once, the others wait. All or nothing. To be called on a patient
+ * database, since waiting may take longer than a query's usual bound.
  *
  * The lock lives and dies with the transaction. A session lock, which is what the migrator takes by itself,
  * stays behind on a pooler's connection.
@@ -16,8 +17,6 @@ const MIGRATION_LOCK = 7_330_114_209;
 export async function migrate(db: Database): Promise<readonly string[]> {
   return await answered(
     db.transaction().execute(async (trx) => {
-      // Waiting for another process that migrates may take longer than a statement's usual bound.
-      await sql`set local statement_timeout = 0`.execute(trx);
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
       const migrator = new Migrator({
         db: trx,

@@ -46,7 +46,7 @@ export async function openCatalogue({ choice, poolSize, log }: CatalogueOptions)
   };
   try {
     await awaitServer(db, log);
-    const applied = await migrate(db);
+    const applied = await migratePatiently(address);
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     return { db, close };
   } catch (error) {
@@ -60,18 +60,25 @@ export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogu
   const { choice } = options;
   const host = choice.kind === 'embedded' ? await runningSocket(choice.directory) : undefined;
   if (host === undefined) return await openCatalogue(options);
-  const db = openDatabase(
-    { host, port: socketPort, user: superuser, database: databaseName },
-    { poolSize: 1, onIdleError: () => undefined },
-  );
+  const address = { host, port: socketPort, user: superuser, database: databaseName };
+  const db = openDatabase(address, { poolSize: 1, onIdleError: () => undefined });
   try {
     await checkDatabase(db);
   } catch {
     await db.destroy();
     return await openCatalogue(options);
   }
-  await migrate(db);
+  await migratePatiently(address);
   return { db, close: () => db.destroy() };
+}
+
+async function migratePatiently(address: DatabaseAddress): Promise<readonly string[]> {
+  const db = openDatabase(address, { poolSize: 1, onIdleError: () => undefined, isPatient: true });
+  try {
+    return await migrate(db);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function addressOf(

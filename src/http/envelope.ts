@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Failure, type FieldFault, failureOf, messageOf, type Subject } from './failure.ts';
+import { logFailure } from './logging.ts';
 
 /** The shape of every answer of v3, and of what belongs to no dialect: playback, unknown routes, health. */
 export interface Envelope<T> {
@@ -56,8 +57,7 @@ export async function answerFailure(
 ): Promise<unknown> {
   const failure = failureOf(error);
   const status = statusOf(failure.status);
-  if (status >= 500) request.log.error({ err: error }, 'request failed');
-  else request.log.debug({ err: error }, 'request refused');
+  logFailure(request, status, error);
   return await reply
     .code(status)
     .headers(failure.headers)

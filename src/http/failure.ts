@@ -60,9 +60,13 @@ export class RequestError extends Error {
   }
 }
 
-/** Refuses a request for its fields: all of them, with a message that names each when there are several. */
-export function invalidFields(faults: readonly FieldFault[], status = 400): RequestError {
+/**
+ * Refuses a request for its fields: all of them, with a message that names each when there are several. One that
+ * is too large keeps HTTP's own status for that.
+ */
+export function invalidFields(faults: readonly FieldFault[]): RequestError {
   const fields = distinct(faults);
+  const status = fields.some(({ code }) => code === 'file_too_large') ? 413 : 400;
   const [first, ...others] = fields;
   const names = [...new Set(fields.map(({ field }) => field))].join(', ');
   const message =
@@ -110,6 +114,7 @@ const RETRY_AFTER = { 'retry-after': '2' };
 const MESSAGES: Readonly<Record<number, string>> = {
   400: 'The request is malformed; check its method, path, headers and body.',
   404: 'There is nothing here; check the path.',
+  405: 'The path does not take this method; see the Allow header.',
   406: 'The request is malformed; check its Content-Type and body.',
   408: 'The request took too long to arrive; send it again.',
   413: 'The request body is larger than this service takes.',

@@ -15,3 +15,10 @@ export async function logAnswer(request: FastifyRequest, reply: FastifyReply): P
     'answered',
   );
 }
+
+/** A 500 is a fault of the program; the other 5xx say that something around it is away or full. */
+export function logFailure(request: FastifyRequest, status: number, error: unknown): void {
+  if (status === 500) request.log.error({ err: error }, 'request failed');
+  else if (status > 500) request.log.warn({ err: error }, 'request could not be served');
+  else request.log.debug({ err: error }, 'request refused');
+}

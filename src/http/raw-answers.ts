@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { failed } from './envelope.ts';
 import { messageOf } from './failure.ts';
 import { requestIdOf } from './request-id.ts';
@@ -15,12 +15,26 @@ const PARSER_STATUSES: Readonly<Record<string, number>> = {
 /** Answers bytes that are no HTTP request, in the envelope, and closes. */
 export function answerUnparsable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  if (!socket.writable) {
+  // An answer that is under way must not get another one in its middle.
+  if (!socket.writable || isAnswering(socket)) {
     socket.destroy(error);
     return;
   }
-  const status = PARSER_STATUSES[error.code ?? ''] ?? 400;
-  const requestId = requestIdOf({ headers: {} });
+  answerOnSocket(socket, PARSER_STATUSES[error.code ?? ''] ?? 400, requestIdOf({ headers: {} }));
+}
+
+/** Answers CONNECT, which Node hands over as a bare socket. */
+export function answerConnect(request: IncomingMessage, socket: Duplex): void {
+  answerOnSocket(socket, 405, requestIdOf(request));
+}
+
+/** The response that Node is writing on a socket stands in a member without a name in its types. */
+function isAnswering(socket: Socket): boolean {
+  const response: unknown = Reflect.get(socket, '_httpMessage');
+  return response instanceof ServerResponse && response.headersSent;
+}
+
+function answerOnSocket(socket: Duplex, status: number, requestId: string): void {
   const body = JSON.stringify(failed(status, messageOf(status), [], requestId));
   socket.end(
     [
@@ -29,6 +43,7 @@ export function answerUnparsable(error: Error & { code?: string }, socket: Socke
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Cache-Control: no-store',
       `X-Request-Id: ${requestId}`,
+      ...(status === 405 ? ['Allow: GET, HEAD, POST, PATCH, DELETE'] : []),
       'Connection: close',
       '',
       body,

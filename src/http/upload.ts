@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LibraryError } from '../library/errors.ts';
+import { LibraryError, type LibraryErrorCode } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
 import { type ReceivedRecording, tooLarge } from '../library/receive.ts';
 import { type FieldFault, failureOf, RequestError } from './failure.ts';
@@ -33,6 +33,8 @@ export interface UploadForm {
   readonly isFilePart: (name: string) => boolean;
   /** The text parts to keep; all others are ignored. Undefined for a name that is not known. */
   readonly fieldOf: (name: string) => string | undefined;
+  /** What else is missing from a body that is no form. */
+  readonly faultsOfNothing?: readonly FieldFault[];
   /** What is wrong with a file of this declared type, before its bytes are looked at. */
   readonly faultOfType?: (mimetype: string) => FieldFault | undefined;
   /** Called with what came before the file; may reject to refuse the upload early. */
@@ -40,6 +42,8 @@ export interface UploadForm {
 }
 
 export interface Upload {
+  /** False when the body was refused before its end: what is not here may still have been on its way. */
+  readonly isWhole: boolean;
   readonly fields: ReadonlyMap<string, string>;
   readonly file: { readonly received: ReceivedRecording; readonly filename: string | null } | undefined;
   /** What is wrong with the parts as parts; their values are the dialect's to check. */
@@ -61,15 +65,17 @@ export async function readUpload(
 ): Promise<Upload> {
   if (!request.isMultipart()) {
     const message = 'Send the prompt as multipart/form-data with the audio as a file part.';
-    throw new RequestError(415, message, { fields: [fault(form.filePart, 'required', message)] });
+    throw new RequestError(415, message, {
+      fields: [fault(form.filePart, 'required', message), ...(form.faultsOfNothing ?? [])],
+    });
   }
   const maxBodyBytes = maxUploadBytes + FORM_OVERHEAD;
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxUploadBytes);
 
   const fields = new Map<string, string>();
   const faults: FieldFault[] = [];
   const signal = signalOfDeparture(reply);
   let file: Upload['file'];
+  let hasSeenFile = false;
 
   const takeField = (part: MultipartValue) => {
     if (form.isFilePart(part.fieldname)) {
@@ -87,12 +93,16 @@ export async function readUpload(
   };
 
   const takeFile = async (part: MultipartFile) => {
-    if (!form.isFilePart(part.fieldname) || file !== undefined) {
+    // The parser knows files without a name of their own, and parts without one, whatever its types say.
+    const partName: string | undefined = part.fieldname;
+    const filename = fileNameFrom(part.filename);
+    if (!form.isFilePart(partName ?? '') || hasSeenFile) {
       await drain(part.file);
       const message = `Send one file, in the part ${form.filePart}.`;
-      faults.push(fault(part.fieldname.slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
+      faults.push(fault((partName ?? '').slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
       return;
     }
+    hasSeenFile = true;
     const wrongType = form.faultOfType?.(part.mimetype);
     if (wrongType !== undefined) {
       await drain(part.file);
@@ -101,14 +111,14 @@ export async function readUpload(
     }
     await form.beforeFile?.(fields);
     try {
-      const received = await library.receive(part.file, signal);
-      file = { received, filename: fileNameFrom(part.filename) };
+      file = { received: await library.receive(part.file, signal), filename };
     } catch (error) {
       faults.push(faultOfFile(error, form.filePart));
     }
   };
 
   try {
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxUploadBytes);
     const parts = boundedParts(request, form.filePart, maxBodyBytes, tooLarge(maxUploadBytes));
     for await (const part of parts) {
       if (part.type === 'file') await takeFile(part);
@@ -117,9 +127,11 @@ export async function readUpload(
   } catch (error) {
     request.raw.unpipe();
     await file?.received.discard();
-    throw error;
+    // Told together with what else is known to be wrong by now.
+    faults.push(faultOfEnd(error, form));
+    return { isWhole: false, fields, file: undefined, faults };
   }
-  return { fields, file, faults };
+  return { isWhole: true, fields, file, faults };
 }
 
 /** The parts of the body, ended with `excess` when the body as a whole grows past the bound. */
@@ -172,7 +184,8 @@ async function* boundedParts(
 function signalOfDeparture(reply: FastifyReply): AbortSignal {
   const departure = new AbortController();
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) departure.abort();
+    if (reply.raw.writableFinished) return;
+    departure.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
   });
   return departure.signal;
 }
@@ -184,14 +197,29 @@ function malformed(cause: unknown, filePart: string): RequestError {
   return new RequestError(400, message, { fields: [fault(filePart, 'invalid', message)], cause });
 }
 
-/** Only what is wrong with a file that arrived whole is a fault among others; all else ends the upload. */
-function faultOfFile(error: unknown, field: string): FieldFault {
+const OF_CONTENT: ReadonlySet<LibraryErrorCode> = new Set([
+  'file-empty',
+  'unsupported-format',
+  'unreadable-audio',
+]);
+const OF_EARLY_END: ReadonlySet<LibraryErrorCode> = new Set(['file-too-large', 'name-taken']);
+
+/** What is wrong with a file that arrived whole is a fault among others; all else ends the upload. */
+function faultOfFile(error: unknown, filePart: string): FieldFault {
+  if (!(error instanceof LibraryError) || !OF_CONTENT.has(error.code)) throw error;
+  return faultOf(error, { file: filePart });
+}
+
+/** What ends an upload before all of it is there, but is for the client to correct. */
+function faultOfEnd(error: unknown, form: UploadForm): FieldFault {
+  if (!(error instanceof LibraryError) || !OF_EARLY_END.has(error.code)) throw error;
+  return faultOf(error, { file: form.filePart, name: 'name' });
+}
+
+function faultOf(error: LibraryError, names: Readonly<Record<string, string>>): FieldFault {
   const { refusal, message } = failureOf(error);
-  const isOfContent =
-    error instanceof LibraryError &&
-    (error.code === 'file-empty' || error.code === 'unsupported-format' || error.code === 'unreadable-audio');
-  if (!isOfContent || refusal === undefined) throw error;
-  return fault(field, refusal.code, message);
+  if (refusal === undefined) throw error;
+  return fault(names[refusal.subject] ?? refusal.subject, refusal.code, message);
 }
 
 function fault(field: string, code: FieldFault['code'], message: string): FieldFault {
@@ -199,9 +227,9 @@ function fault(field: string, code: FieldFault['code'], message: string): FieldF
 }
 
 /** The last segment of whatever path a client sends, for showing; never used as a path. */
-function fileNameFrom(given: string): string | null {
-  const name = (given.split(/[\\/]/).at(-1) ?? '').replaceAll('\0', '').normalize('NFC').trim();
-  return name === '' ? null : [...name].slice(0, MAX_FILE_NAME).join('');
+function fileNameFrom(given: string | undefined): string | null {
+  const name = ((given ?? '').split(/[\\/]/).at(-1) ?? '').replaceAll('\0', '').normalize('NFC').trim();
+  return name === '' ? null : [...name].slice(0, MAX_FILE_NAME).join('').trimEnd();
 }
 
 async function drain(source: Readable): Promise<void> {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { FieldFault } from './failure.ts';
+import { FIELD_CODES, type FieldFault } from './failure.ts';
 
 export type Checked<T> =
   | { readonly success: true; readonly data: T }
@@ -22,10 +22,9 @@ export function check<Schema extends z.ZodObject>(
   return { success: false, faults: [...faults.values()] };
 }
 
-/** A field that is not there, or blank where something is needed, is `required`. */
+/** A schema says by `params: { code }` where its refusal is neither of the usual two. */
 function codeOf(issue: z.core.$ZodIssue, given: unknown): FieldFault['code'] {
   if (given === undefined) return 'required';
-  if (issue.code === 'custom' && issue.params?.['code'] === 'too_long') return 'too_long';
-  if (issue.code === 'custom' && typeof given === 'string' && given.trim() === '') return 'required';
-  return 'invalid';
+  const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : undefined;
+  return FIELD_CODES.find((known) => known === code) ?? 'invalid';
 }

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { LibraryError } from '../../library/errors.ts';
 import type { Library } from '../../library/library.ts';
 import { requireWriter } from '../authentication.ts';
 import { answerFailure, answerNotFound, success } from '../envelope.ts';
-import { invalidFields } from '../failure.ts';
+import { type FieldFault, invalidFields } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
-import { readUpload } from '../upload.ts';
+import { readUpload, type Upload } from '../upload.ts';
 import { check } from '../validation.ts';
 import { presentPrompt } from './present.ts';
 import { listQuery, promptParams, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
@@ -17,7 +18,16 @@ export interface V3Options {
 /** v3 documents 400 for every refusal of the input, whatever HTTP has for it. */
 const DOCUMENTED_AS_400: ReadonlySet<number> = new Set([406, 409, 413, 414, 415, 422]);
 
+const FILE_REQUIRED = {
+  field: 'file',
+  code: 'required',
+  message: 'file is required: send the audio as a file part named file.',
+} as const;
+
+const nothing = check(uploadFields, {});
+
 const UPLOAD_FORM = {
+  faultsOfNothing: nothing.success ? [] : nothing.faults,
   filePart: 'file',
   isFilePart: (name: string) => name === 'file',
   fieldOf: (name: string) => (UPLOAD_FIELDS.includes(name) ? name : undefined),
@@ -44,18 +54,19 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
     const { principal } = request;
-    const { fields, file, faults } = await readUpload(request, reply, library, maxUploadBytes, {
+    const upload = await readUpload(request, reply, library, maxUploadBytes, {
       ...UPLOAD_FORM,
       beforeFile: (early) => refuseTakenName(request, early),
     });
+    const { fields, file, faults } = upload;
     const checked = check(uploadFields, Object.fromEntries(fields));
     if (file === undefined || !checked.success || faults.length > 0) {
       await file?.received.discard();
-      const isFileNamed = file !== undefined || faults.some(({ field }) => field === 'file');
       throw invalidFields([
-        ...(isFileNamed ? [] : [FILE_REQUIRED]),
+        ...missingFile(upload),
         ...faults,
-        ...(checked.success ? [] : checked.faults),
+        ...(checked.success ? [] : expected(checked.faults, upload)),
+        ...(await faultOfName(request, fields)),
       ]);
     }
     const { data } = checked;
@@ -73,6 +84,23 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
       .code(201)
       .header('location', `/v3/media-prompts/${prompt.id}`)
       .send(success(presentPrompt(prompt), request.id));
+  }
+
+  /** A name that is taken is named among the other faults; it alone is left to the unique index. */
+  async function faultOfName(
+    { principal }: FastifyRequest,
+    fields: ReadonlyMap<string, string>,
+  ): Promise<readonly FieldFault[]> {
+    const checked = check(uploadFields.pick({ name: true, org_unit_id: true }), Object.fromEntries(fields));
+    if (!checked.success) return [];
+    const { org_unit_id: unit = principal.orgUnitId, name } = checked.data;
+    try {
+      await library.assertNameFree(principal, unit, name);
+      return [];
+    } catch (error) {
+      const isTaken = error instanceof LibraryError && error.code === 'name-taken';
+      return isTaken ? [{ field: 'name', code: 'name_taken', message: error.message }] : [];
+    }
   }
 
   /** Only where the unit came before the file too: one that comes later could make the name a free one. */
@@ -122,14 +150,18 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
   }
 }
 
+function missingFile({ isWhole, file, faults }: Upload): readonly FieldFault[] {
+  const isNamed = file !== undefined || faults.some(({ field }) => field === 'file');
+  return isWhole && !isNamed ? [FILE_REQUIRED] : [];
+}
+
+/** Of a body that was cut off, what is not here is not missing. */
+function expected(faults: readonly FieldFault[], { isWhole }: Upload): readonly FieldFault[] {
+  return isWhole ? faults : faults.filter(({ code }) => code !== 'required');
+}
+
 function promptIdOf(request: FastifyRequest): number {
   const checked = check(promptParams, request.params as Record<string, unknown>);
   if (!checked.success) throw invalidFields(checked.faults);
   return checked.data.media_prompt_id;
 }
-
-const FILE_REQUIRED = {
-  field: 'file',
-  code: 'required',
-  message: 'file is required: send the audio as a file part named file.',
-} as const;

@@ -28,7 +28,11 @@ export const uploadFields = z.object({
   name: z
     .string({ error: NAME_REQUIRED })
     .transform((name) => name.normalize('NFC').trim())
-    .refine((name) => name !== '', { error: NAME_REQUIRED, abort: true })
+    .refine((name) => name !== '', {
+      error: NAME_REQUIRED,
+      abort: true,
+      params: { code: 'required' },
+    })
     .pipe(nameText)
     .meta({
       description: 'Unique within its org unit, in whatever case. Trimmed and composed (NFC).',

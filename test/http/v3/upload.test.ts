@@ -160,6 +160,16 @@ describe('fields at fault', () => {
       ['file unreadable_audio'],
     ],
     [
+      'a bad file and then a second one',
+      [file('text'), audio, name, kind],
+      ['file unsupported_format', 'file unexpected_file'],
+    ],
+    [
+      'a file part without a file name, which is a file by its type',
+      [{ name: 'file', content: '', type: 'application/octet-stream' }, name, kind],
+      ['file file_empty'],
+    ],
+    [
       'everything wrong at once',
       [file('text'), text('message_type', 'x'), text('org_unit_id', '-1'), text('recording_created_by', 'x')],
       [
@@ -184,6 +194,43 @@ describe('fields at fault', () => {
       expect(await census(service)).toEqual(before);
     });
   }
+});
+
+test('a file part without a file name is taken, and has no original name', async ({ service }) => {
+  const { status, body } = await service.upload([
+    { name: 'file', content: fixture('tone.wav'), type: 'application/octet-stream' },
+    text('name', 'Nameless file'),
+    text('message_type', 'prompt'),
+  ]);
+  expect(status).toBe(201);
+  expect(body.data['original_filename']).toBeNull();
+});
+
+test('a file part without any name is refused, and leaves nothing', async ({ service }) => {
+  const before = await census(service);
+  for (const disposition of ['form-data; filename="a.wav"', 'form-data']) {
+    const head = `--b\r\nContent-Disposition: ${disposition}\r\nContent-Type: application/octet-stream\r\n\r\n`;
+    const answer = await service.call('POST', '/v3/media-prompts', {
+      body: Buffer.concat([Buffer.from(head), fixture('tone.wav'), Buffer.from('\r\n--b--\r\n')]),
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    });
+    expect(answer.status).toBe(400);
+  }
+  expect(await census(service)).toEqual(before);
+});
+
+test('a taken name is named among other faults', async ({ service }) => {
+  await service.upload(promptForm('Taken among others'));
+  const { body } = await service.upload([
+    file('text'),
+    text('name', 'taken among OTHERS'),
+    text('message_type', 'x'),
+  ]);
+  expect(body.errors?.map(({ field, code }) => `${field} ${code}`)).toEqual([
+    'file unsupported_format',
+    'message_type invalid',
+    'name name_taken',
+  ]);
 });
 
 describe('names', () => {
@@ -264,6 +311,23 @@ describe('size', () => {
       const taken = await service.upload(form(padded(LIMIT)));
       expect(taken.status).toBe(201);
       expect(taken.body.data['file_size']).toBe(LIMIT);
+    } finally {
+      await service.close();
+    }
+  });
+
+  test('the limit is told together with the faults of fields that came before the file', async () => {
+    const service = await startService({ MAX_UPLOAD_BYTES: String(LIMIT) });
+    try {
+      const { body } = await service.upload([
+        text('name', ' '),
+        text('message_type', 'x'),
+        file(Buffer.alloc(LIMIT + 1)),
+      ]);
+      expect(body.errors?.map(({ field, code }) => `${field} ${code}`)).toEqual([
+        'file file_too_large',
+        'message_type invalid',
+      ]);
     } finally {
       await service.close();
     }
