@@ -54,6 +54,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       inspector,
       maxUploadBytes: config.maxUploadBytes,
       uploadLeaseMs: config.uploadLeaseMs,
+      playbackCacheBytes: config.playback.cacheBytes,
       onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
     });
     const sweeps = scheduleSweeps(library.sweep, config.uploadLeaseMs, log);

@@ -32,7 +32,11 @@ export interface Config {
   };
   readonly maxUploadBytes: number;
   readonly uploadLeaseMs: number;
-  readonly playback: { readonly access: 'link' | 'token'; readonly maxAgeSeconds: number };
+  readonly playback: {
+    readonly access: 'link' | 'token';
+    readonly maxAgeSeconds: number;
+    readonly cacheBytes: number;
+  };
   readonly rateLimitPerMinute: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
@@ -71,6 +75,7 @@ const environment = z.object({
   UPLOAD_LEASE_SECONDS: whole(1, 86_400).default(60),
   PLAYBACK_ACCESS: z.enum(['link', 'token']).default('link'),
   PLAYBACK_MAX_AGE_SECONDS: whole(0, 31_536_000).default(86_400),
+  PLAYBACK_CACHE_BYTES: whole(0, 68_719_476_736).default(33_554_432),
   RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000_000).default(6000),
   SHUTDOWN_GRACE_SECONDS: whole(0, 3600).default(10),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -112,7 +117,11 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
     tokens: { key: tokenKeyFrom(e, dataDir), issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     uploadLeaseMs: e.UPLOAD_LEASE_SECONDS * 1000,
-    playback: { access: e.PLAYBACK_ACCESS, maxAgeSeconds: e.PLAYBACK_MAX_AGE_SECONDS },
+    playback: {
+      access: e.PLAYBACK_ACCESS,
+      maxAgeSeconds: e.PLAYBACK_MAX_AGE_SECONDS,
+      cacheBytes: e.PLAYBACK_CACHE_BYTES,
+    },
     rateLimitPerMinute: e.RATE_LIMIT_PER_MINUTE,
     shutdownGraceMs: e.SHUTDOWN_GRACE_SECONDS * 1000,
     logLevel: e.LOG_LEVEL,

@@ -37,7 +37,7 @@ test('an empty environment is enough', () => {
     },
     maxUploadBytes: 52_428_800,
     uploadLeaseMs: 60_000,
-    playback: { access: 'link', maxAgeSeconds: 86_400 },
+    playback: { access: 'link', maxAgeSeconds: 86_400, cacheBytes: 33_554_432 },
     rateLimitPerMinute: 6000,
     shutdownGraceMs: 10_000,
     logLevel: 'info',

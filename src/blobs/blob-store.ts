@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-
 /** Bytes that arrived whole and are durable, but have no key yet. */
 export interface StagedBlob {
   readonly name: string;
@@ -7,12 +5,20 @@ export interface StagedBlob {
   readonly path: string;
 }
 
-/** A blob opened for reading. It holds a descriptor until `stream` ends or `close` is called. */
+/** Takes bytes; they are its own only until the promise it returns settles. */
+export type ByteSink = (bytes: Uint8Array) => Promise<void>;
+
+/** A blob opened for reading. It holds a descriptor, or a place in memory, until it is closed. */
 export interface OpenBlob {
   /** Bytes. */
   readonly size: number;
-  /** All bytes, read as the reader takes them. Ends or fails with the descriptor closed. */
-  stream(): Readable;
+  /**
+   * Hands the bytes from `start` up to, not including, `end` to the sink, in order, as fast as it takes them;
+   * memory does not grow with their number. Rejects with whatever the sink rejects with, and with a BlobError
+   * when the blob ends before `end`.
+   */
+  transfer(start: number, end: number, sink: ByteSink): Promise<void>;
+  /** Idempotent. */
   close(): Promise<void>;
 }
 

@@ -10,14 +10,12 @@ import {
   type StoredBlob,
 } from './blob-store.ts';
 import { writeDurably } from './durable-file.ts';
+import { transferBlocks } from './file-transfer.ts';
 
 /** The folder of published blobs, below the root; it is also their path in the urls. */
 const PUBLISHED = 'call-flow-recordings';
 /** Beside it, on the same file system, so that publishing is a rename. */
 const STAGING = '.arriving';
-
-/** Bytes a reader takes at once. */
-const READ_BUFFER = 256 * 1024;
 
 /**
  * Blobs as files below `root`. Order of a write: bytes, fsync of the file, rename, fsync of the folder; so a
@@ -57,7 +55,7 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
           const { size } = await file.stat();
           return {
             size,
-            stream: () => file.createReadStream({ highWaterMark: READ_BUFFER }),
+            transfer: (start, end, sink) => transferBlocks(file, start, end, sink),
             close: () => file.close(),
           };
         } catch (error) {

@@ -1,19 +1,5 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
-
-/** Bytes written at once: large enough to make the hop to a thread cheap, small enough to have many. */
-const BLOCK = 256 * 1024;
-/** Blocks kept for the next upload; the rest of a rush is given back to the collector. */
-const KEPT_BLOCKS = 16;
-
-const freeBlocks: Buffer[] = [];
-
-function takeBlock(): Buffer {
-  return freeBlocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
-}
-
-function giveBack(block: Buffer): void {
-  if (freeBlocks.length < KEPT_BLOCKS) freeBlocks.push(block);
-}
+import { BLOCK, giveBack, takeBlock } from './block-pool.ts';
 
 /**
  * Writes all of `source` into a new file; its bytes are on the disk when this resolves. At most two blocks are

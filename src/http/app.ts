@@ -9,11 +9,13 @@ import { failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
 import { logAnswer } from './logging.ts';
+import { metrics } from './metrics.ts';
 import { playback } from './playback.ts';
-import { answerExpectation, answerUnparsable } from './raw-answers.ts';
+import { answerConnect, answerExpectation, answerUnparsable } from './raw-answers.ts';
 import { requestIdOf } from './request-id.ts';
 import { MULTIPART_LIMITS } from './upload.ts';
 import { v1 } from './v1/plugin.ts';
+import { answerProblem } from './v1/problem.ts';
 import { v3 } from './v3/plugin.ts';
 
 export interface AppOptions {
@@ -30,7 +32,9 @@ export interface AppOptions {
 
 /** A socket on which nothing moves for this long is closed, ms. Any upload or playback that moves may go on. */
 const IDLE_CONNECTION = 60_000;
-const MAX_PARAM_LENGTH = 200;
+/** As long as a header may be: what is too long for an ID is refused as any other text that is none. */
+const MAX_PARAM_LENGTH = 16 * 1024;
+const V1_PREFIX = '/api/v1';
 const SIGNATURE_LENGTH = 86;
 
 /** Builds the HTTP side: one library, its dialects, playback and health. It does not listen yet. */
@@ -52,10 +56,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       reply.header('x-request-id', request.id);
       // Not the error itself: its message repeats the url, which does not belong in a log.
       const { status, message } = failureOf(error);
-      void answerFailure(new RequestError(status, message), request, reply);
+      const answer = request.url.startsWith(`${V1_PREFIX}/`) ? answerProblem : answerFailure;
+      void answer(new RequestError(status, message), request, reply);
     },
   });
   app.server.on('checkExpectation', answerExpectation);
+  app.server.on('connect', answerConnect);
 
   let isClosing = false;
   app.addHook('preClose', async () => {
@@ -85,9 +91,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const authenticate = await createAuthentication(app, options.tokens);
 
   // Many and dull: only what goes wrong is logged.
+  const onAnswered = metrics(app, { library });
   await app.register(docs, { logLevel: 'warn' });
   await app.register(health, { library, logLevel: 'warn' });
-  await app.register(playback, { library, authenticate, ...options.playback, logLevel: 'warn' });
+  await app.register(playback, {
+    library,
+    authenticate,
+    isClosing: () => isClosing,
+    onAnswered,
+    ...options.playback,
+    logLevel: 'warn',
+  });
   await app.register(async (api) => {
     api.addHook('onRequest', authenticate);
     if (options.rateLimitPerMinute > 0) {
@@ -110,7 +124,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     const { maxUploadBytes } = options;
     await api.register(v3, { prefix: '/v3', library, maxUploadBytes });
     await api.register(v1, {
-      prefix: '/api/v1',
+      prefix: V1_PREFIX,
       library,
       maxUploadBytes,
       contentMaxAgeSeconds: options.playback.maxAgeSeconds,

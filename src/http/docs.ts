@@ -14,7 +14,7 @@ export async function docs(app: FastifyInstance): Promise<void> {
   });
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { url: '/openapi.json', validatorUrl: null, persistAuthorization: false },
+    uiConfig: { validatorUrl: null, persistAuthorization: false },
     theme: { title: 'media-prompts API' },
   });
 }

@@ -24,14 +24,41 @@ const playbackHeaders = z.object({
   'Cache-Control': z.string(),
 });
 
-/** The audio itself, in whichever of the eight formats it is. */
-export const audioAnswer = {
-  description: 'The audio as it was uploaded.',
-  headers: playbackHeaders,
-  content: Object.fromEntries(
-    CONTENT_TYPES.map((type) => [type, { schema: binaryFile('The bytes of the file.') }]),
-  ),
+const audioContent = Object.fromEntries(
+  CONTENT_TYPES.map((type) => [type, { schema: binaryFile('The bytes of the file.') }]),
+);
+
+/** What GET answers with the audio, in whichever of the eight formats it is; RFC 9110, 13 and 14. */
+export const audioAnswers = {
+  200: {
+    description: 'The audio as it was uploaded.',
+    headers: playbackHeaders.extend({ 'Accept-Ranges': z.literal('bytes') }),
+    content: audioContent,
+  },
+  206: {
+    description: 'The part that Range asked for, or several as multipart/byteranges.',
+    headers: playbackHeaders.extend({
+      'Accept-Ranges': z.literal('bytes'),
+      'Content-Range': z.string().optional(),
+    }),
+    content: {
+      ...audioContent,
+      'multipart/byteranges': { schema: binaryFile('The parts, each with its Content-Range.') },
+    },
+  },
+  304: {
+    description: 'What the client has is still right.',
+    headers: playbackHeaders.pick({ ETag: true, 'Last-Modified': true, 'Cache-Control': true }),
+  },
 };
 
-/** The headers that GET would have. */
-export const audioHeadAnswer = { description: 'The headers that GET has.', headers: playbackHeaders };
+/** What HEAD answers: the headers that GET would have. */
+export const audioHeadAnswers = {
+  200: { description: 'The headers that GET has.', headers: audioAnswers[200].headers },
+  304: audioAnswers[304],
+};
+
+/** For a 416. */
+export const unsatisfiableHeaders = z.object({
+  'Content-Range': z.string().meta({ description: 'The size, in bytes.', example: 'bytes */43026' }),
+});

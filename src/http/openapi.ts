@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { failed } from './envelope.ts';
 import { errorSchema } from './envelope-schemas.ts';
-import { audioAnswer, audioHeadAnswer } from './openapi-parts.ts';
+import { audioAnswers, audioHeadAnswers, unsatisfiableHeaders } from './openapi-parts.ts';
 import { v1Paths } from './v1/openapi.ts';
 import { v3Paths } from './v3/openapi.ts';
 
@@ -12,17 +13,56 @@ const file = z.object({
   }),
 });
 
-const error = (description: string) => ({
+const json = (description: string, schema: z.ZodType, example: unknown) => ({
   description,
-  content: { 'application/json': { schema: errorSchema } },
+  content: { 'application/json': { schema, example } },
 });
 
+const failure = (status: number, message: string) => ({
+  ...failed(status, message, [], '7eddd4c6-4c38-46dc-a1b9-3a35e1dfb8ae'),
+  timestamp: '2026-11-20T10:31:52.486Z',
+});
+
+const error = (status: number, description: string, message: string) =>
+  json(description, errorSchema, failure(status, message));
+
+const NO_HOST = error(400, 'The request is malformed.', 'The request has no Host header; send one.');
+const CLOSING = 'The service is shutting down; try again in a moment.';
+
 const PLAYBACK_ERRORS = {
-  401: error('With PLAYBACK_ACCESS=token: no valid token.'),
-  404: error('The prompt is gone, or never was.'),
-  500: error('A fault of the service.'),
-  503: error('The database or the store does not answer.'),
+  400: NO_HOST,
+  401: error(
+    401,
+    'With PLAYBACK_ACCESS=token: no valid token.',
+    'Send a valid token: Authorization: Bearer <token>.',
+  ),
+  404: error(
+    404,
+    'The prompt is gone, or never was.',
+    'There is no such recording; its prompt may have been deleted.',
+  ),
+  412: error(
+    412,
+    'If-Match or If-Unmodified-Since does not hold.',
+    'The recording is not the one that the condition names.',
+  ),
+  500: error(
+    500,
+    'A fault of the service.',
+    'Something went wrong on our side; it was logged under the request ID.',
+  ),
+  503: error(
+    503,
+    'The database or the store does not answer.',
+    'The service cannot reach its storage right now; try again in a moment.',
+  ),
 };
+
+const UNSATISFIABLE = error(
+  416,
+  'The range lies beyond the end.',
+  'The range lies beyond the end; the recording has 43026 bytes.',
+);
 
 const healthSchema = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' });
 const word = z.enum(['ok', 'unavailable']);
@@ -32,11 +72,6 @@ const readinessSchema = z
     checks: z.strictObject({ database: word, blobs: word }),
   })
   .meta({ id: 'Readiness' });
-
-const json = (description: string, schema: z.ZodType, example: unknown) => ({
-  description,
-  content: { 'application/json': { schema, example } },
-});
 
 /** What belongs to no dialect. None of it needs a token, unless playback is configured to. */
 const commonPaths: ZodOpenApiPathsObject = {
@@ -48,7 +83,11 @@ const commonPaths: ZodOpenApiPathsObject = {
       tags: ['Playback'],
       security: [{}, { bearer: [] }],
       requestParams: { path: file },
-      responses: { 200: audioAnswer, ...PLAYBACK_ERRORS },
+      responses: {
+        ...audioAnswers,
+        ...PLAYBACK_ERRORS,
+        416: { ...UNSATISFIABLE, headers: unsatisfiableHeaders },
+      },
     },
     head: {
       operationId: 'playHead',
@@ -56,7 +95,7 @@ const commonPaths: ZodOpenApiPathsObject = {
       tags: ['Playback'],
       security: [{}, { bearer: [] }],
       requestParams: { path: file },
-      responses: { 200: audioHeadAnswer, ...PLAYBACK_ERRORS },
+      responses: { ...audioHeadAnswers, ...PLAYBACK_ERRORS },
     },
   },
   '/healthz': {
@@ -65,7 +104,11 @@ const commonPaths: ZodOpenApiPathsObject = {
       summary: 'Is the process alive?',
       tags: ['Health'],
       security: [],
-      responses: { 200: json('It is.', healthSchema, { status: 'ok' }), 503: error('It is shutting down.') },
+      responses: {
+        200: json('It is.', healthSchema, { status: 'ok' }),
+        400: NO_HOST,
+        503: error(503, 'It is shutting down.', CLOSING),
+      },
     },
   },
   '/readyz': {
@@ -79,10 +122,21 @@ const commonPaths: ZodOpenApiPathsObject = {
           status: 'ready',
           checks: { database: 'ok', blobs: 'ok' },
         }),
-        503: json('One of them does not.', readinessSchema, {
-          status: 'not ready',
-          checks: { database: 'unavailable', blobs: 'ok' },
-        }),
+        400: NO_HOST,
+        503: {
+          description: 'One of them does not, or the service is shutting down.',
+          content: {
+            'application/json': {
+              schema: z.union([readinessSchema, errorSchema]),
+              examples: {
+                away: {
+                  value: { status: 'not ready', checks: { database: 'unavailable', blobs: 'ok' } },
+                },
+                closing: { value: failure(503, CLOSING) },
+              },
+            },
+          },
+        },
       },
     },
   },

@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { FORMATS } from '../audio/formats.ts';
+import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
-import type { Prompt } from '../library/prompt.ts';
-import { RequestError } from './failure.ts';
+import type { Playable } from '../library/shelf.ts';
+import { openExpressLane } from './express-lane.ts';
 import { methodNotAllowed } from './method-not-allowed.ts';
+import { goneError, sendRecording } from './send-recording.ts';
 
 const PREFIX = '/uploads/call-flow-recordings';
 
@@ -18,59 +19,49 @@ export interface PlaybackOptions {
   readonly access: 'link' | 'token';
   readonly maxAgeSeconds: number;
   readonly authenticate: (request: FastifyRequest) => Promise<void>;
+  readonly isClosing: () => boolean;
+  /** Told of the status of answers that Fastify's hooks do not see. */
+  readonly onAnswered: (status: number) => void;
 }
 
 /**
- * Serves recordings to telephony engines: the whole file, no redirect, no compression, and headers that are the
- * same for GET and HEAD. HEAD is a route of its own, since an automatic one would read the file to its end.
+ * Serves recordings to telephony engines: no redirect, no compression, no long header lines, and headers that are
+ * the same for GET and HEAD. HEAD is a route of its own, since an automatic one would read the file to its end.
  */
 export async function playback(app: FastifyInstance, options: PlaybackOptions): Promise<void> {
   const { library, access, maxAgeSeconds } = options;
   if (access === 'token') app.addHook('onRequest', options.authenticate);
   const cacheControl = `${access === 'link' ? 'public' : 'private'}, max-age=${maxAgeSeconds}`;
+  const manner = { cacheControl };
 
   const url = `${PREFIX}/:file`;
-  const play = async (request: FastifyRequest, reply: FastifyReply) =>
-    await sendRecording(request, reply, library, await find(request), { cacheControl });
+  const play = async (request: FastifyRequest, reply: FastifyReply) => {
+    await sendRecording(request, reply, library, await find(request), manner);
+  };
   app.head(url, play);
   app.get(url, { exposeHeadRoute: false }, play);
   methodNotAllowed(app, url, ['GET', 'HEAD']);
+  if (access === 'link') {
+    const { isClosing, onAnswered } = options;
+    openExpressLane(app, { library, prefix: `${PREFIX}/`, manner, isClosing, onAnswered });
+  }
 
-  async function find(request: FastifyRequest): Promise<Prompt> {
+  async function find(request: FastifyRequest): Promise<Playable> {
     const { file } = request.params as { file: string };
     const [, name = '', extension = ''] = /^([^.]+)\.([^.]+)$/.exec(file) ?? [];
-    const prompt = await library.findPlayable(name, extension);
-    if (prompt === undefined) throw notFound();
-    if (access === 'token') await library.get(request.principal, { id: prompt.id });
-    return prompt;
+    const playable = await library.findPlayable(name, extension);
+    if (playable === undefined) throw goneError();
+    if (access === 'token' && !(await isReached(request, playable))) throw goneError();
+    return playable;
   }
-}
-
-/**
- * Answers GET or HEAD with the audio of a prompt. Every header comes from the row, so that both say the same and
- * HEAD opens no file.
- */
-export async function sendRecording(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  library: Library,
-  { recording, createdOn }: Prompt,
-  { cacheControl }: { readonly cacheControl: string },
-): Promise<FastifyReply> {
-  const blob = request.method === 'HEAD' ? undefined : await library.open(recording);
-  if (request.method !== 'HEAD' && blob === undefined) throw notFound();
-  return await reply
-    .headers({
-      'content-type': FORMATS[recording.container].contentType,
-      'content-length': recording.fileSize,
-      etag: `"${recording.sha256.slice(0, 32)}"`,
-      'last-modified': new Date(createdOn).toUTCString(),
-      'cache-control': cacheControl,
-      'x-content-type-options': 'nosniff',
-    })
-    .send(blob?.stream());
-}
-
-function notFound(): RequestError {
-  return new RequestError(404, 'There is no such recording; its prompt may have been deleted.');
+  /** What a token does not reach must look like what never was. */
+  async function isReached({ principal }: FastifyRequest, { prompt }: Playable): Promise<boolean> {
+    try {
+      await library.get(principal, { id: prompt.id });
+      return true;
+    } catch (error) {
+      if (error instanceof LibraryError && error.code === 'prompt-not-found') return false;
+      throw error;
+    }
+  }
 }

@@ -21,6 +21,7 @@ import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Re
 import { promptFrom } from './prompt-row.ts';
 import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
+import { createShelf, type Playable } from './shelf.ts';
 import { sweep } from './sweeper.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
 
@@ -42,14 +43,21 @@ export interface PromptQuery {
   readonly after?: Position | undefined;
 }
 
+export interface LibraryDeps extends ReceiveDeps {
+  /** What the audio that is played often may take of memory, bytes. */
+  readonly playbackCacheBytes: number;
+}
+
+export type { OpenBlob };
 export type Library = ReturnType<typeof createLibrary>;
 
 /**
  * The library of prompts. Each verb is one use case and rejects with a LibraryError whose code says why;
  * anything else that it rejects with is a fault in the program.
  */
-export function createLibrary(deps: ReceiveDeps) {
+export function createLibrary(deps: LibraryDeps) {
   const { db, blobs } = deps;
+  const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
 
   /** Bytes first, so that a row never points at nothing; should this fail, the sweeper finds the doomed row. */
   async function removeDoomed(name: string, key: string): Promise<void> {
@@ -160,20 +168,31 @@ export function createLibrary(deps: ReceiveDeps) {
       await inLibraryTerms(async () => {
         const blob = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
         if (blob === undefined) throw promptNotFound();
+        shelf.forget(blob.name);
         await removeDoomed(blob.name, `${blob.name}.${blob.extension}`);
       });
     },
 
     /** The prompt that plays under this name and extension, whoever asks; undefined when there is none. */
-    async findPlayable(recordingName: string, extension: string): Promise<Prompt | undefined> {
+    async findPlayable(recordingName: string, extension: string): Promise<Playable | undefined> {
       if (!isRecordingName(recordingName)) return undefined;
       return await inLibraryTerms(async () => {
-        const row = await findByBlobName(db, recordingName);
-        if (row === undefined) return undefined;
-        const prompt = promptFrom(row);
-        return FORMATS[prompt.recording.container].extension === extension ? prompt : undefined;
+        const playable = await shelf.take(recordingName);
+        if (playable === undefined) return undefined;
+        const { container } = playable.prompt.recording;
+        return FORMATS[container].extension === extension ? playable : undefined;
       });
     },
+
+    /** What plays under this key if neither database nor store need to be asked; else undefined. */
+    atHand(key: string): Playable | undefined {
+      const dot = key.indexOf('.');
+      const playable = shelf.atHand(key.slice(0, dot));
+      return playable !== undefined && key === keyOf(playable.prompt.recording) ? playable : undefined;
+    },
+
+    /** How much is kept for playing, and how often it was of use. */
+    shelf: () => shelf.figures(),
 
     /**
      * Opens the bytes of a recording. Undefined when its prompt was deleted a moment ago.

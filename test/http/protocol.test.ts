@@ -180,8 +180,7 @@ describe('a path', () => {
     ['with a broken escape in the dialect', 'GET /v3/media-prompts/%zz', 400],
     ['with an escape that is cut off', 'GET /v3/media-prompts/%', 400],
     ['with bytes that are no UTF-8', 'GET /uploads/call-flow-recordings/%ff.wav', 400],
-    ['with an ID of 300 characters', `GET /v3/media-prompts/${'1'.repeat(300)}`, 414],
-    ['with a file of 10 000 characters', `GET /uploads/call-flow-recordings/${'a'.repeat(10_000)}.wav`, 414],
+    ['with a file of 10 000 characters', `GET /uploads/call-flow-recordings/${'a'.repeat(10_000)}.wav`, 404],
     ['of 10 000 characters that does not exist', `GET /${'a/'.repeat(5000)}`, 404],
     ['that a known method does not fit', 'PUT /nothing', 404],
   ];
@@ -257,7 +256,7 @@ describe('a method', () => {
   test('CONNECT gets no tunnel, and the service goes on', async ({ service }) => {
     const connection = await open(service);
     connection.send(request('CONNECT example.org:443'));
-    expect(await connection.rest()).toBe('');
+    expect(await connection.rest()).toMatch(/^HTTP\/1\.1 405 /);
     expect((await service.get('/healthz')).status).toBe(200);
   });
 });
@@ -385,7 +384,7 @@ describe('a refusal that comes before the body is over', () => {
 
 describe('the log', () => {
   test('holds no token, no url that plays, no SQL and no name', async () => {
-    const service = await startService();
+    const service = await startService({ PLAYBACK_CACHE_BYTES: '0' });
     onTestFinished(() => service.close());
     const mine = token();
     const secretive = { token: mine };

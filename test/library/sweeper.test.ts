@@ -45,6 +45,7 @@ async function openStores() {
       blobs: store,
       inspector,
       maxUploadBytes: 1_000_000,
+      playbackCacheBytes: 0,
       uploadLeaseMs: HOUR,
       onLeftBehind: (error) => expect.fail(`left behind: ${String(error)}`),
     });
@@ -224,6 +225,7 @@ describe('a deleted prompt', () => {
       blobs: { ...blobs, remove: () => Promise.reject(new BlobError('unavailable', 'away')) },
       inspector: stores.inspector,
       maxUploadBytes: 1_000_000,
+      playbackCacheBytes: 0,
       uploadLeaseMs: HOUR,
       onLeftBehind: (error) => left.push(error),
     });

@@ -19,8 +19,8 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 ajv.addSchema(document, 'document');
 
-/** Routes that are there for people and probes of the document itself. */
-const UNDOCUMENTED = /^\/(docs|openapi\.json)/;
+/** The document itself, its page, and what speaks another language than JSON. */
+const UNDOCUMENTED = /^\/(docs|openapi\.json|metrics)/;
 const ERROR_SCHEMAS = { 'application/json': 'Error', 'application/problem+json': 'Problem' } as const;
 
 /**
@@ -29,12 +29,24 @@ const ERROR_SCHEMAS = { 'application/json': 'Error', 'application/problem+json':
  */
 export function watchConformance(app: FastifyInstance): readonly string[] {
   const faults: string[] = [];
+  const seen = new WeakSet<FastifyRequest>();
   app.addHook('onSend', async (request, reply, payload) => {
+    seen.add(request);
     const at = `${request.method} ${request.routeOptions.url ?? 'no route'} ${reply.statusCode}`;
     const type = String(reply.getHeader('content-type') ?? '').split(';')[0] ?? '';
     const answer = { request, status: reply.statusCode, type, headers: reply.getHeaders(), payload };
     for (const fault of faultsOf(answer)) {
       faults.push(`${at}: ${fault}`);
+    }
+  });
+  // What plays a recording takes the answer out of Fastify's hands: of that, the status is held here.
+  app.addHook('onResponse', async (request, reply) => {
+    const { url } = request.routeOptions;
+    if (!reply.sent || url === undefined || seen.has(request)) return;
+    const { statusCode: status } = reply.raw;
+    const path = pathOf(url);
+    if (paths[path]?.[methodOf(path, request.method)]?.responses[status] === undefined) {
+      faults.push(`${request.method} ${url} ${status}: the status is not in the document`);
     }
   });
   return faults;

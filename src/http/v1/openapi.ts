@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { binaryFile } from '../fields.ts';
 import {
-  audioAnswer,
-  audioHeadAnswer,
+  audioAnswers,
+  audioHeadAnswers,
   FILE_DESCRIPTION,
   retryAfter,
+  unsatisfiableHeaders,
   uploadLocation,
 } from '../openapi-parts.ts';
 import {
@@ -116,15 +117,36 @@ const NOT_FOUND = problem(404, 'It does not exist within the reach of the token.
   detail: 'There is no such prompt within the reach of your token.',
 });
 
-const NOT_ACCEPTED = (detail: string) =>
+const NOT_ACCEPTED = (detail: string, field?: string) =>
   problem(415, 'The body has the wrong Content-Type.', {
     section: 'rfc9110#section-15.5.16',
     title: 'Unsupported Media Type',
     detail,
+    ...(field !== undefined && { field }),
   });
 
-const TOO_LARGE = (description: string, detail: string) =>
-  problem(413, description, { section: 'rfc9110#section-15.5.14', title: 'Payload Too Large', detail });
+const TOO_LARGE = (description: string, detail: string, field?: string) =>
+  problem(413, description, {
+    section: 'rfc9110#section-15.5.14',
+    title: 'Payload Too Large',
+    detail,
+    ...(field !== undefined && { field }),
+  });
+
+const PRECONDITION_FAILED = problem(412, 'If-Match or If-Unmodified-Since does not hold.', {
+  section: 'rfc9110#section-15.5.13',
+  title: 'Precondition Failed',
+  detail: 'The recording is not the one that the condition names.',
+});
+
+const UNSATISFIABLE = {
+  ...problem(416, 'The range lies beyond the end.', {
+    section: 'rfc9110#section-15.5.17',
+    title: 'Range Not Satisfiable',
+    detail: 'The range lies beyond the end; the recording has 43026 bytes.',
+  }),
+  headers: unsatisfiableHeaders,
+};
 
 const BAD_ID = invalid('The ID is no UUID.', 'id', 'id must be a UUID.');
 
@@ -165,8 +187,9 @@ export const v1Paths: ZodOpenApiPathsObject = {
         413: TOO_LARGE(
           'The file is over the limit.',
           'The file is larger than 52428800 bytes, the most that this service takes; shorten or compress it.',
+          'File',
         ),
-        415: NOT_ACCEPTED('Send the prompt as multipart/form-data with the audio as a file part.'),
+        415: NOT_ACCEPTED('Send the prompt as multipart/form-data with the audio as a file part.', 'File'),
         ...COMMON,
         507: problem(507, 'The disk is full.', {
           section: 'rfc4918#section-11.5',
@@ -256,13 +279,26 @@ export const v1Paths: ZodOpenApiPathsObject = {
       operationId: 'getMediaContent',
       summary: 'Get the audio',
       ...ONE,
-      responses: { 200: audioAnswer, 400: BAD_ID, 404: NOT_FOUND, ...COMMON },
+      responses: {
+        ...audioAnswers,
+        400: BAD_ID,
+        404: NOT_FOUND,
+        412: PRECONDITION_FAILED,
+        416: UNSATISFIABLE,
+        ...COMMON,
+      },
     },
     head: {
       operationId: 'headMediaContent',
       summary: 'Get the headers of the audio',
       ...ONE,
-      responses: { 200: audioHeadAnswer, 400: BAD_ID, 404: NOT_FOUND, ...COMMON },
+      responses: {
+        ...audioHeadAnswers,
+        400: BAD_ID,
+        404: NOT_FOUND,
+        412: PRECONDITION_FAILED,
+        ...COMMON,
+      },
     },
   },
 };

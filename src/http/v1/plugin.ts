@@ -2,9 +2,9 @@ import { create as contentDisposition } from 'content-disposition';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Library } from '../../library/library.ts';
 import { requireWriter } from '../authentication.ts';
-import { type FieldFault, invalidFields, RequestError } from '../failure.ts';
+import { type FieldFault, invalidFields, messageOf, RequestError } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
-import { sendRecording } from '../playback.ts';
+import { sendRecording } from '../send-recording.ts';
 import { readUpload } from '../upload.ts';
 import { check } from '../validation.ts';
 import { presentMedia } from './present.ts';
@@ -20,6 +20,8 @@ export interface V1Options {
 
 /** Bytes of a JSON body: a description of 1000 characters, however it is escaped, and room to spare. */
 const MAX_JSON_BYTES = 16 * 1024;
+/** Of a Content-Disposition line, characters. */
+const MAX_DISPOSITION = 900;
 /** A file without a name of its own still needs one in the list. */
 const NAMELESS = 'audio';
 
@@ -40,7 +42,13 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
   const { library, maxUploadBytes } = options;
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler(answerNoRoute);
-  app.removeContentTypeParser('text/plain');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  // Many clients say JSON and send nothing, a delete above all.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null);
+    else void parseJson(request, String(body), done);
+  });
 
   app.post('/media', { preHandler: requireWriter }, upload);
   app.get('/media', list);
@@ -55,11 +63,17 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
     const { principal } = request;
-    const { fields, file, faults } = await readUpload(request, reply, library, maxUploadBytes, UPLOAD_FORM);
+    const { isWhole, fields, file, faults } = await readUpload(
+      request,
+      reply,
+      library,
+      maxUploadBytes,
+      UPLOAD_FORM,
+    );
     const checked = check(uploadFields, Object.fromEntries(fields));
     if (file === undefined || !checked.success || faults.length > 0) {
       await file?.received.discard();
-      const isFileNamed = file !== undefined || faults.some(({ field }) => field === 'File');
+      const isFileNamed = !isWhole || file !== undefined || faults.some(({ field }) => field === 'File');
       throw invalidFields([
         ...(isFileNamed ? [] : [FILE_REQUIRED]),
         ...faults,
@@ -107,6 +121,7 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
 
   async function change(request: FastifyRequest) {
     const ref = refOf(request);
+    if (request.isMultipart()) throw new RequestError(415, messageOf(415));
     const { description } = changeOf(request.body);
     const prompt =
       description === undefined
@@ -122,11 +137,18 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
 
   async function content(request: FastifyRequest, reply: FastifyReply) {
     const prompt = await library.get(request.principal, refOf(request));
-    reply.header('content-disposition', contentDisposition(presentMedia(prompt).originalFileName));
-    return await sendRecording(request, reply, library, prompt, {
+    const manner = {
       cacheControl: `private, max-age=${options.contentMaxAgeSeconds}`,
-    });
+      contentDisposition: dispositionOf(presentMedia(prompt).originalFileName),
+    };
+    await sendRecording(request, reply, library, { prompt, bytes: undefined }, manner);
   }
+}
+
+/** Some engines drop the whole answer for one long header line, so a long name loses its end. */
+function dispositionOf(fileName: string): string {
+  const header = contentDisposition(fileName);
+  return header.length <= MAX_DISPOSITION ? header : dispositionOf([...fileName].slice(0, -10).join(''));
 }
 
 function refOf(request: FastifyRequest): { readonly uuid: string } {

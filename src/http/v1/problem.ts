@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Failure, failureOf, messageOf, type Subject } from '../failure.ts';
+import { logFailure } from '../logging.ts';
 
 /** What v1 calls what the library refuses. */
 const FIELDS: Readonly<Record<Subject, string>> = {
@@ -22,8 +23,7 @@ export async function answerProblem(
 ): Promise<unknown> {
   const failure = failureOf(error);
   const status = statusOf(failure);
-  if (status >= 500) request.log.error({ err: error }, 'request failed');
-  else request.log.debug({ err: error }, 'request refused');
+  logFailure(request, status, error);
   return await send(request, reply.headers(failure.headers), status, failure.message, fieldsOf(failure));
 }
 
@@ -56,19 +56,23 @@ async function send(
   const hasErrors = Object.keys(errors).length > 0;
   const problem = {
     type: `https://tools.ietf.org/html/${DEFINITIONS[status] ?? 'rfc9110#section-15'}`,
-    title: hasErrors ? 'One or more validation errors occurred.' : (STATUS_CODES[status] ?? 'Error'),
+    title:
+      hasErrors && status === 400
+        ? 'One or more validation errors occurred.'
+        : (STATUS_CODES[status] ?? 'Error'),
     status,
     detail,
     instance: request.url.split('?')[0],
     ...(hasErrors && { errors }),
     traceId: request.id,
   };
-  // Serialised here: Fastify would append a charset, which the media type does not have.
   return await reply
     .code(status)
     .header('cache-control', 'no-store')
     .header('content-type', 'application/problem+json')
-    .send(JSON.stringify(problem));
+    // Without a serializer of its own Fastify would append a charset, which the media type does not have.
+    .serializer((payload: unknown) => JSON.stringify(payload))
+    .send(problem);
 }
 
 /** Where the status is defined. */
@@ -78,6 +82,7 @@ const DEFINITIONS: Readonly<Record<number, string>> = {
   403: 'rfc9110#section-15.5.4',
   404: 'rfc9110#section-15.5.5',
   405: 'rfc9110#section-15.5.6',
+  412: 'rfc9110#section-15.5.13',
   413: 'rfc9110#section-15.5.14',
   415: 'rfc9110#section-15.5.16',
   416: 'rfc9110#section-15.5.17',

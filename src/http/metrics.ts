@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Library } from '../library/library.ts';
+
+/** Seconds; prompts are answered from memory in less than the first, and large uploads take longer than the last. */
+const BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
+
+/**
+ * `/metrics` in the form of Prometheus: the process, the answers by route, and what is kept for playing.
+ * Returns how to tell of an answer that the app's hooks do not see: counted only, to keep
+ * their way short.
+ */
+export function metrics(
+  app: FastifyInstance,
+  { library }: { readonly library: Library },
+): (status: number) => void {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const answers = new Histogram({
+    name: 'media_prompts_answer_seconds',
+    help: 'Time to the end of the answer, by method, route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: BUCKETS,
+    registers,
+  });
+  new Gauge({
+    name: 'media_prompts_playback_cache_bytes',
+    help: 'Audio kept in memory for playing',
+    registers,
+    collect() {
+      this.set(library.shelf().bytes);
+    },
+  });
+  new Gauge({
+    name: 'media_prompts_playback_cache_recordings',
+    help: 'Recordings known for playing, with or without their audio in memory',
+    registers,
+    collect() {
+      this.set(library.shelf().recordings);
+    },
+  });
+  new Counter({
+    name: 'media_prompts_playback_cache_requests_total',
+    help: 'Requests for a recording, by whether its audio was in memory',
+    labelNames: ['result'] as const,
+    registers,
+    collect() {
+      const { hits, misses } = library.shelf();
+      this.reset();
+      this.inc({ result: 'hit' }, hits);
+      this.inc({ result: 'miss' }, misses);
+    },
+  });
+
+  const atOnce = new Map<number, number>();
+  new Counter({
+    name: 'media_prompts_playback_at_once_total',
+    help: 'Answers with a recording that was at hand, by status; not in media_prompts_answer_seconds',
+    labelNames: ['status'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const [status, count] of atOnce) this.inc({ status }, count);
+    },
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const { method } = request;
+    const route = request.routeOptions.url ?? 'none';
+    answers.observe({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+  });
+  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) => {
+    return await reply
+      .header('cache-control', 'no-store')
+      .type(registry.contentType)
+      .send(await registry.metrics());
+  });
+  return (status) => atOnce.set(status, (atOnce.get(status) ?? 0) + 1);
+}

@@ -1,0 +1,93 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Library, OpenBlob } from '../library/library.ts';
+import type { Playable } from '../library/shelf.ts';
+import { weigh } from './conditions.ts';
+import { RequestError } from './failure.ts';
+import {
+  type Answer,
+  answerFor,
+  endWith,
+  faceOf,
+  isBodiless,
+  type Manner,
+  writeHead,
+} from './recording-answer.ts';
+
+/**
+ * Answers GET or HEAD with a recording: whole, in parts, or not at all, as the conditions and ranges of the
+ * request have it (RFC 9110, 13 and 14). Every header comes from the row, so that HEAD says what GET does and
+ * opens no file. Bytes go out as the client takes them; a client that leaves costs nothing more.
+ */
+export async function sendRecording(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  library: Library,
+  { prompt, bytes }: Playable,
+  manner: Manner,
+): Promise<void> {
+  const face = faceOf(prompt);
+  const verdict = weigh(request.method, request.headers, face);
+  if (verdict.kind === 'precondition-failed') {
+    throw new RequestError(412, 'The recording is not the one that the condition names.');
+  }
+  if (verdict.kind === 'unsatisfiable') {
+    throw new RequestError(416, `The range lies beyond the end; the recording has ${face.size} bytes.`, {
+      headers: { 'content-range': `bytes */${face.size}` },
+    });
+  }
+  const answer = answerFor(verdict, face, manner);
+  const needsFile = !isBodiless(request.method, answer) && bytes === undefined;
+  const blob = needsFile ? await library.open(prompt.recording) : undefined;
+  if (needsFile && blob === undefined) throw goneError();
+
+  // Out of Fastify's hands, which would copy the bytes once more.
+  reply.hijack();
+  const response = reply.raw;
+  writeHead(response, answer, request.id);
+  if (isBodiless(request.method, answer)) response.end();
+  else if (bytes !== undefined) endWith(response, answer, bytes);
+  else if (blob !== undefined) await transfer(request, response, answer, blob);
+}
+
+export function goneError(): RequestError {
+  return new RequestError(404, 'There is no such recording; its prompt may have been deleted.');
+}
+
+async function transfer(
+  request: FastifyRequest,
+  response: ServerResponse,
+  { pieces }: Answer,
+  blob: OpenBlob,
+): Promise<void> {
+  const write = createWriter(response);
+  try {
+    for (const piece of pieces) {
+      if (typeof piece === 'string') await write(Buffer.from(piece));
+      else await blob.transfer(piece.start, piece.end, write);
+    }
+    response.end();
+  } catch (error) {
+    if (!response.destroyed) request.log.error({ err: error }, 'a recording could not be read to its end');
+    // The head is out: a cut connection is all that can still tell the client.
+    response.destroy();
+  } finally {
+    await blob.close();
+  }
+}
+
+/** Writes that resolve when the bytes are with the kernel, and reject when the client is gone. */
+function createWriter(response: ServerResponse): (bytes: Uint8Array) => Promise<void> {
+  let giveUp: ((reason: Error) => void) | undefined;
+  // A response that is destroyed may forget the callbacks of its writes.
+  response.once('close', () => giveUp?.(new Error('the client is gone')));
+  return (bytes) =>
+    new Promise((resolve, reject) => {
+      if (response.destroyed) {
+        reject(new Error('the client is gone'));
+        return;
+      }
+      giveUp = reject;
+      response.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+}

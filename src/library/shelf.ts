@@ -1,0 +1,151 @@
+import { LRUCache } from 'lru-cache';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Database } from '../catalogue/database.ts';
+import { findByBlobName } from '../catalogue/prompts.ts';
+import { keyOf, type Prompt } from './prompt.ts';
+import { promptFrom } from './prompt-row.ts';
+
+/** A prompt that can be played, with its bytes where they are at hand. */
+export interface Playable {
+  readonly prompt: Prompt;
+  readonly bytes: Buffer | undefined;
+}
+
+export interface ShelfFigures {
+  /** Bytes of audio held now. */
+  readonly bytes: number;
+  /** Recordings known now, with or without their bytes. */
+  readonly recordings: number;
+  /** Requests answered without the store, and those that needed it, since the start. */
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** How long a row may be believed before the database is asked again, ms. */
+const BELIEVED_FOR = 900;
+/** The part of the capacity that one recording may take; a longer one is read from the store each time. */
+const LARGEST_SHARE = 1 / 2;
+/** What an entry without bytes counts, bytes. */
+const ENTRY = 2048;
+
+interface Entry {
+  readonly prompt: Prompt;
+  readonly bytes: Buffer | undefined;
+  /** When the question was sent to which the database last answered that the prompt is there. */
+  confirmedAt: number;
+  loading: Promise<void> | undefined;
+}
+
+export type Shelf = ReturnType<typeof createShelf>;
+
+/**
+ * Keeps what is played often at hand, in at most `capacity` bytes. A recording never changes, so only whether
+ * its prompt is still there can be out of date: every process asks the database at least once a second for each
+ * recording it plays. After a delete was acknowledged nobody hears the prompt for longer than that, whichever
+ * process deleted it; the process that did forgets it at once.
+ */
+export function createShelf(deps: {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly capacity: number;
+}) {
+  const { db, blobs, capacity } = deps;
+  const entries = new LRUCache<string, Entry>({
+    maxSize: Math.max(capacity, ENTRY),
+    sizeCalculation: (entry) => ENTRY + (entry.bytes?.byteLength ?? 0),
+  });
+  const asking = new Map<string, Promise<Entry | undefined>>();
+  let hits = 0;
+  let misses = 0;
+
+  async function ask(name: string): Promise<Entry | undefined> {
+    const confirmedAt = Date.now();
+    const row = await findByBlobName(db, name);
+    const known = entries.peek(name);
+    if (row === undefined) {
+      entries.delete(name);
+      return undefined;
+    }
+    if (known !== undefined) {
+      known.confirmedAt = confirmedAt;
+      return known;
+    }
+    const entry = { prompt: promptFrom(row), bytes: undefined, confirmedAt, loading: undefined };
+    entries.set(name, entry);
+    return entry;
+  }
+
+  /** However many ask at once, the database is asked once. */
+  async function confirmed(name: string): Promise<Entry | undefined> {
+    const entry = entries.get(name);
+    if (entry !== undefined && Date.now() - entry.confirmedAt < BELIEVED_FOR) return entry;
+    let answer = asking.get(name);
+    if (answer === undefined) {
+      answer = ask(name).finally(() => asking.delete(name));
+      asking.set(name, answer);
+    }
+    return await answer;
+  }
+
+  async function load(name: string, entry: Entry): Promise<void> {
+    const { recording } = entry.prompt;
+    const blob = await blobs.open(keyOf(recording));
+    try {
+      const bytes = Buffer.allocUnsafeSlow(blob.size);
+      let filled = 0;
+      await blob.transfer(0, blob.size, async (chunk) => {
+        bytes.set(chunk, filled);
+        filled += chunk.byteLength;
+      });
+      // A new entry, since the cache weighs only those, and none if it was forgotten meanwhile.
+      if (entries.peek(name) === entry) entries.set(name, { ...entry, bytes, loading: undefined });
+    } finally {
+      await blob.close();
+    }
+  }
+
+  /** Loads what is asked for again: the second request within the time an entry stays tells what is hot. */
+  function warm(name: string, entry: Entry): void {
+    const size = entry.prompt.recording.fileSize;
+    if (entry.bytes !== undefined || entry.loading !== undefined) return;
+    if (size > capacity * LARGEST_SHARE) return;
+    entry.loading = load(name, entry)
+      // Whoever plays it next finds out by itself what is wrong with the store.
+      .catch(() => undefined)
+      .finally(() => {
+        entry.loading = undefined;
+      });
+  }
+
+  return {
+    /** What plays under this name if no question needs to be asked for it; counts as a request if its bytes are there. */
+    atHand(name: string): Playable | undefined {
+      const entry = entries.get(name);
+      if (entry === undefined || Date.now() - entry.confirmedAt >= BELIEVED_FOR) return undefined;
+      if (entry.bytes !== undefined) hits += 1;
+      return entry;
+    },
+
+    /** The prompt that plays under this name; undefined when there is none. @throws CatalogueError */
+    async take(name: string): Promise<Playable | undefined> {
+      const isKnown = entries.has(name);
+      const entry = await confirmed(name);
+      if (entry === undefined) return undefined;
+      if (entry.bytes === undefined) misses += 1;
+      else hits += 1;
+      if (isKnown) warm(name, entry);
+      return entry;
+    },
+
+    forget(name: string): void {
+      entries.delete(name);
+    },
+
+    figures: (): ShelfFigures => ({
+      bytes: entries.calculatedSize - entries.size * ENTRY,
+      recordings: entries.size,
+      hits,
+      misses,
+    }),
+  };
+}
