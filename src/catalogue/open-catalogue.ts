@@ -100,11 +100,16 @@ async function awaitServer(db: Database, log: ServerLog): Promise<void> {
       return;
     } catch (error) {
       const isAway = error instanceof CatalogueError && error.code === 'unavailable';
-      if (!isAway || Date.now() > giveUp) throw error;
+      if (!isAway || isRefused(error.cause) || Date.now() > giveUp) throw error;
       log.warn({ reason: String(error.cause) }, 'waiting for the database');
       await delay(RETRY_PAUSE);
     }
   }
+}
+
+/** A wrong password (28) or database name (3D) does not become right by waiting. */
+function isRefused(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && /^(28|3D)/.test(String(cause.code));
 }
 
 /** The fifth line of a server's lock file is its socket folder. */

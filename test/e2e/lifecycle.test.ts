@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile, unlink } from 'node:fs/promises';
+import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
@@ -111,6 +111,39 @@ describe('npm start', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(/JWT_PUBLIC_KEY/);
       expect(stderr).not.toMatch(/\.ts:\d/);
+    });
+  });
+
+  test('says in one line what keeps it from starting, and shows no stack', async () => {
+    await withDataDir(async (dataDir) => {
+      await writeFile(join(dataDir, 'jwt-secret'), 'short\n');
+      const short = await run([process.execPath, 'src/main.ts'], environment(dataDir));
+      expect(short).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^The secret in .*jwt-secret is shorter than 32 bytes.*\n$/),
+      });
+    });
+    await withDataDir(async (dataDir) => {
+      const first = await startProcess(dataDir);
+      const { port } = new URL(first.base);
+      const server = inject('databaseServer');
+      const taken = await run(
+        [process.execPath, 'src/main.ts'],
+        environment(join(dataDir, 'other'), { PORT: port, DATABASE_URL: databaseUrl(server, 'postgres') }),
+      );
+      expect(taken).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^HOST and PORT cannot be listened on: .*EADDRINUSE.*\n$/),
+      });
+      const nowhere = await run(
+        [process.execPath, 'src/main.ts'],
+        environment(join(dataDir, 'other'), { DATABASE_URL: databaseUrl(server, 'no_such_database') }),
+      );
+      expect(nowhere).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^The database .*no_such_database.*\n$/),
+      });
+      await first.end('SIGTERM');
     });
   });
 
@@ -346,7 +379,14 @@ describe('the command line', () => {
 
   test('refuses what it does not understand', async () => {
     await withDataDir(async (dataDir) => {
-      for (const args of [['token', '--role', 'root'], ['token', '--expires', 'soon'], ['frobnicate']]) {
+      for (const args of [
+        ['token', '--role', 'root'],
+        ['token', '--expires', 'soon'],
+        ['token', '--expires', '12'],
+        ['token', '--expires=-5h'],
+        ['org-unit', 'add', ' '],
+        ['frobnicate'],
+      ]) {
         const { code, stdout } = await cli(dataDir, args);
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       }

@@ -2,7 +2,7 @@ import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { fixture, promptForm } from '../support/multipart.ts';
-import { startService, test, token } from '../support/service.ts';
+import { type Envelope, startService, test, token } from '../support/service.ts';
 
 describe('a recording', () => {
   test('plays for whoever holds its url, byte for byte, with what engines need', async ({ service }) => {
@@ -98,7 +98,15 @@ describe('PLAYBACK_ACCESS=token', () => {
           headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
         });
       expect((await get()).status).toBe(401);
-      expect((await get(token({ orgUnitId: 2 }))).status).toBe(404);
+      // What is out of reach must look like what never was.
+      const outOfReach = await get(token({ orgUnitId: 2 }));
+      const never = await fetch(`${service.base}/uploads/call-flow-recordings/never.wav`, {
+        headers: { authorization: `Bearer ${token({ orgUnitId: 2 })}` },
+      });
+      expect([outOfReach.status, never.status]).toEqual([404, 404]);
+      const { message: one, errors } = (await outOfReach.json()) as Envelope;
+      const { message: other } = (await never.json()) as Envelope;
+      expect({ one, errors }).toEqual({ one: other, errors: undefined });
       const played = await get(token({ role: 'read_only' }));
       expect(played.status).toBe(200);
       expect(played.headers.get('cache-control')).toBe('private, max-age=300');

@@ -253,6 +253,25 @@ describe('a method', () => {
     expectFailure(await connection.answer(), 404);
   });
 
+  test('behind a request that is being answered does not write into that answer', async () => {
+    const service = await startService({ PLAYBACK_CACHE_BYTES: '0', MAX_UPLOAD_BYTES: '30000000' });
+    onTestFinished(() => service.close());
+    const wav = fixture('tone.wav');
+    const long = Buffer.concat([wav, Buffer.alloc(20_000_000)]);
+    const { body } = await service.upload([file(long), text('name', 'Long'), text('message_type', 'prompt')]);
+    const { hostname, port } = new URL(service.base);
+    const socket = connect({ host: hostname, port: Number(port) });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => undefined);
+    socket.write(request(`GET ${body.data.url}`));
+    await once(socket, 'data');
+    socket.write('garbage\r\n\r\n');
+    await once(socket, 'close');
+    const received = Buffer.concat(chunks).toString('latin1');
+    expect(received).toMatch(/^HTTP\/1\.1 200 /);
+    expect(received.lastIndexOf('HTTP/1.1')).toBe(0);
+  });
+
   test('CONNECT gets no tunnel, and the service goes on', async ({ service }) => {
     const connection = await open(service);
     connection.send(request('CONNECT example.org:443'));

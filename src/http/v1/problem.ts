@@ -12,7 +12,7 @@ const FIELDS: Readonly<Record<Subject, string>> = {
 };
 
 /** HTTP has a status of its own for these; v1 documents them as validation errors. */
-const DOCUMENTED_AS_400: ReadonlySet<number> = new Set([406, 409, 414, 422]);
+const DOCUMENTED_AS_400: ReadonlySet<number> = new Set([406, 409, 414]);
 const NOT_FOUND = 404;
 
 /** Answers any failure as a problem (RFC 9457), and logs it when it is ours. */
