@@ -261,6 +261,39 @@ describe('SIGTERM', () => {
     });
   });
 
+  test('lets a running playback finish, and does not wait for its connection', async () => {
+    await withDataDir(async (dataDir) => {
+      const service = await startProcess(dataDir, {
+        PLAYBACK_CACHE_BYTES: '0',
+        SHUTDOWN_GRACE_SECONDS: '3000',
+      });
+      const long = Buffer.concat([fixture('tone.wav'), Buffer.alloc(30_000_000)]);
+      const { body, contentType } = multipart([
+        { name: 'file', filename: 'long.wav', content: long },
+        ...promptForm('Long').slice(1),
+      ]);
+      const uploaded = await fetch(`${service.base}/v3/media-prompts`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': contentType, authorization: `Bearer ${await tokenFor(dataDir)}` },
+      });
+      const { data } = (await uploaded.json()) as { data: { url: string } };
+      const { hostname, port } = new URL(service.base);
+      const socket = connect(Number(port), hostname);
+      let received = 0;
+      socket.write(`GET ${data.url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await once(socket, 'readable');
+      const ended = service.end('SIGTERM');
+      socket.on('data', (chunk: Buffer) => {
+        received += chunk.byteLength;
+      });
+      await once(socket, 'end');
+      socket.end();
+      expect(received).toBeGreaterThan(long.byteLength);
+      expect(await ended).toBe(0);
+    });
+  });
+
   test('cuts off a client that does not finish within the grace, and leaves nothing of it', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir, { SHUTDOWN_GRACE_SECONDS: '1' });
