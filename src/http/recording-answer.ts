@@ -73,7 +73,9 @@ export function endWith(response: ServerResponse, { pieces }: Answer, bytes: Buf
   const chunks = pieces.map((piece) =>
     typeof piece === 'string' ? Buffer.from(piece) : bytes.subarray(piece.start, piece.end),
   );
-  response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  // Not put together: whoever stalls would hold a copy.
+  for (const chunk of chunks.slice(0, -1)) response.write(chunk);
+  response.end(chunks.at(-1));
 }
 
 /** The same for everybody who asks for all of it, so it is made once. */
@@ -129,19 +131,24 @@ function multipart(ranges: readonly ByteRange[], face: Face, manner: Manner): An
 }
 
 function bodyLines(face: Face, manner: Manner, contentType: string, length: number): HeaderLines {
-  const { contentDisposition } = manner;
-  return [
+  const lines = [
     'content-type',
     contentType,
     'content-length',
     length,
-    ...validatorLines(face, manner),
+    'etag',
+    face.etag,
+    'last-modified',
+    face.lastModified,
+    'cache-control',
+    manner.cacheControl,
     'accept-ranges',
     'bytes',
     'x-content-type-options',
     'nosniff',
-    ...(contentDisposition === undefined ? [] : ['content-disposition', contentDisposition]),
   ];
+  if (manner.contentDisposition !== undefined) lines.push('content-disposition', manner.contentDisposition);
+  return lines;
 }
 
 function validatorLines({ etag, lastModified }: Face, { cacheControl }: Manner): HeaderLines {

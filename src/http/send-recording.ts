@@ -68,7 +68,9 @@ async function transfer(
     }
     response.end();
   } catch (error) {
-    if (!response.destroyed) request.log.error({ err: error }, 'a recording could not be read to its end');
+    if (!(error instanceof ClientGoneError)) {
+      request.log.error({ err: error }, 'a recording could not be read to its end');
+    }
     // The head is out: a cut connection is all that can still tell the client.
     response.destroy();
   } finally {
@@ -76,18 +78,27 @@ async function transfer(
   }
 }
 
+/** Nobody reads any more, which is no fault of ours; a reset shows in a write before the response is destroyed. */
+class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+
+  constructor(options?: ErrorOptions) {
+    super('The client is gone.', options);
+  }
+}
+
 /** Writes that resolve when the bytes are with the kernel, and reject when the client is gone. */
 function createWriter(response: ServerResponse): (bytes: Uint8Array) => Promise<void> {
   let giveUp: ((reason: Error) => void) | undefined;
   // A response that is destroyed may forget the callbacks of its writes.
-  response.once('close', () => giveUp?.(new Error('the client is gone')));
+  response.once('close', () => giveUp?.(new ClientGoneError()));
   return (bytes) =>
     new Promise((resolve, reject) => {
       if (response.destroyed) {
-        reject(new Error('the client is gone'));
+        reject(new ClientGoneError());
         return;
       }
       giveUp = reject;
-      response.write(bytes, (error) => (error ? reject(error) : resolve()));
+      response.write(bytes, (error) => (error ? reject(new ClientGoneError({ cause: error })) : resolve()));
     });
 }

@@ -31,7 +31,7 @@ const ENTRY = 2048;
 interface Entry {
   readonly prompt: Prompt;
   readonly bytes: Buffer | undefined;
-  /** When the question was sent to which the database last answered that the prompt is there. */
+  /** When the question was sent to which the database last answered that the prompt is there; on the clock that nobody sets. */
   confirmedAt: number;
   loading: Promise<void> | undefined;
 }
@@ -54,12 +54,14 @@ export function createShelf(deps: {
     maxSize: Math.max(capacity, ENTRY),
     sizeCalculation: (entry) => ENTRY + (entry.bytes?.byteLength ?? 0),
   });
-  const asking = new Map<string, Promise<Entry | undefined>>();
+  const asking = new Map<string, { readonly answer: Promise<Entry | undefined>; readonly askedAt: number }>();
+  let timesForgotten = 0;
   let hits = 0;
   let misses = 0;
 
   async function ask(name: string): Promise<Entry | undefined> {
-    const confirmedAt = Date.now();
+    const confirmedAt = performance.now();
+    const timesBefore = timesForgotten;
     const row = await findByBlobName(db, name);
     const known = entries.peek(name);
     if (row === undefined) {
@@ -71,19 +73,22 @@ export function createShelf(deps: {
       return known;
     }
     const entry = { prompt: promptFrom(row), bytes: undefined, confirmedAt, loading: undefined };
-    entries.set(name, entry);
+    // Not if a delete was acknowledged meanwhile: the answer may be from before it.
+    if (timesForgotten === timesBefore) entries.set(name, entry);
     return entry;
   }
 
-  /** However many ask at once, the database is asked once. */
+  /** However many ask at once, the database is asked once; a question that waits too long is asked again. */
   async function confirmed(name: string): Promise<Entry | undefined> {
     const entry = entries.get(name);
-    if (entry !== undefined && Date.now() - entry.confirmedAt < BELIEVED_FOR) return entry;
-    let answer = asking.get(name);
-    if (answer === undefined) {
-      answer = ask(name).finally(() => asking.delete(name));
-      asking.set(name, answer);
-    }
+    if (entry !== undefined && performance.now() - entry.confirmedAt < BELIEVED_FOR) return entry;
+    const known = asking.get(name);
+    if (known !== undefined && performance.now() - known.askedAt < BELIEVED_FOR) return await known.answer;
+    const answer = ask(name).finally(() => {
+      if (asking.get(name) === question) asking.delete(name);
+    });
+    const question = { answer, askedAt: performance.now() };
+    asking.set(name, question);
     return await answer;
   }
 
@@ -121,7 +126,7 @@ export function createShelf(deps: {
     /** What plays under this name if no question needs to be asked for it; counts as a request if its bytes are there. */
     atHand(name: string): Playable | undefined {
       const entry = entries.get(name);
-      if (entry === undefined || Date.now() - entry.confirmedAt >= BELIEVED_FOR) return undefined;
+      if (entry === undefined || performance.now() - entry.confirmedAt >= BELIEVED_FOR) return undefined;
       if (entry.bytes !== undefined) hits += 1;
       return entry;
     },
@@ -138,6 +143,8 @@ export function createShelf(deps: {
     },
 
     forget(name: string): void {
+      timesForgotten += 1;
+      asking.delete(name);
       entries.delete(name);
     },
 

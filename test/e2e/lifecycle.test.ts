@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { databaseUrl, inDatabase } from '../support/database-server.ts';
 import { fixture, fixturePath, multipart, promptForm } from '../support/multipart.ts';
 import {
@@ -72,6 +72,7 @@ describe('npm start', () => {
           env: environment(dataDir, { TERM: 'dumb' }),
           stdio: ['ignore', 'pipe', 'inherit'],
         });
+        onTestFinished(() => void terminal.kill('SIGKILL'));
         let shown = '';
         terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
           shown += text.replaceAll('\r', '');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { onTestFinished } from 'vitest';
 
 /** The service as an operator runs it: a process, its output and its exit. Knows nothing of the source. */
 export interface ServiceProcess {
@@ -39,6 +40,8 @@ export async function startProcess(
     detached: true,
   });
   const ended = exitOf(child);
+  // Also when the test fails or runs out of time.
+  onTestFinished(() => void child.kill('SIGKILL'));
   const output: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => output.push(line));
   const address = await new Promise<string>((resolve, reject) => {

@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { test as base, startService, type TestService } from '../support/service.ts';
+import { noise } from '../support/wav.ts';
+import {
+  createAsterisk,
+  faultsOfPlaying,
+  playByCloud,
+  playByHttapi,
+  playBySafari,
+  playByTwilio,
+} from './engines.ts';
+import { type Client, createClient } from './http-client.ts';
+import { addSound, addTone, EXTENSIONS } from './recordings.ts';
+
+const CONFIGURATION = new URL('../../docs/nginx.conf', import.meta.url);
+const hasNginx = spawnSync('nginx', ['-v']).error === undefined;
+
+interface Nginx {
+  /** A service of its own, since a test stops it. */
+  readonly service: TestService;
+  readonly proxy: Client;
+  readonly direct: Client;
+}
+
+const test = base.extend<{ nginx: Nginx }>({
+  nginx: [
+    // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
+    async ({}, use) => {
+      const service = await startService();
+      const folder = await mkdtemp(join(tmpdir(), 'media-prompts-nginx-'));
+      const [proxyPort, directPort] = [await freePort(), await freePort()];
+      const text = (await readFile(CONFIGURATION, 'utf8'))
+        .replace(/(?<=^[^#]*)SERVICE/m, new URL(service.base).host)
+        .replace(/(?<=^[^#]*)CACHE_DIR/m, join(folder, 'cache'))
+        .replace(/(?<=^[^#]*)DATA_DIR/m, service.dataDir)
+        .replace('127.0.0.1:8080', `127.0.0.1:${proxyPort}`)
+        .replace('127.0.0.1:8081', `127.0.0.1:${directPort}`);
+      await writeFile(join(folder, 'media-prompts.conf'), text);
+      await writeFile(join(folder, 'nginx.conf'), main(folder));
+      await mkdir(join(folder, 'temp'));
+      // nginx's workers may be another user.
+      await chmod(folder, 0o755);
+      await chmod(service.dataDir, 0o755);
+      const nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      const [proxy, direct] = [proxyPort, directPort].map((port) => createClient(`http://127.0.0.1:${port}`));
+      if (proxy === undefined || direct === undefined) throw new Error('no client');
+      await ready(nginx, [proxy, direct]);
+      await use({ service, proxy, direct });
+      proxy.close();
+      direct.close();
+      nginx.kill('SIGTERM');
+      await once(nginx, 'exit');
+      await service.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+    { scope: 'file' },
+  ],
+});
+
+/** What a distribution's own nginx.conf has around an include. */
+function main(folder: string): string {
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${join(folder, 'temp', name)};`,
+  );
+  return `
+    daemon off;
+    ${process.getuid?.() === 0 ? 'user root;' : ''}
+    pid ${join(folder, 'pid')};
+    error_log stderr error;
+    events { }
+    http {
+      access_log off;
+      include /etc/nginx/mime.types;
+      default_type application/octet-stream;
+      gzip on;
+      ${temp.join('\n')}
+      include ${join(folder, 'media-prompts.conf')};
+    }`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Both servers answer; it fails with what nginx says when it ends instead. */
+async function ready(nginx: ChildProcess, clients: readonly Client[]): Promise<void> {
+  let said = '';
+  nginx.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const answers = async () => {
+    if (nginx.exitCode !== null) throw new Error(`nginx ended: ${said}`);
+    return await Promise.all(clients.map(async (client) => (await client.ask('GET', '/')).status));
+  };
+  await expect
+    .poll(() => answers().catch((error: unknown) => String(error) + said), { timeout: 10_000 })
+    .toEqual([404, 404]);
+}
+
+const DAY = 86_400;
+
+describe.skipIf(!hasNginx).each(['proxy', 'direct'] as const)('docs/nginx.conf, the %s server', (which) => {
+  test.for(EXTENSIONS)('plays %s in every engine', async (extension, { nginx }) => {
+    const { path, bytes, type } = await addTone(nginx.service, which, extension);
+    const client = nginx[which];
+    const asterisk = createAsterisk(client);
+    for (const now of [0, DAY, 2 * DAY])
+      expect(faultsOfPlaying(await asterisk.play(path, now), bytes)).toEqual([]);
+    expect(asterisk.requests).toEqual(['GET', 'HEAD', 'HEAD']);
+    expect(faultsOfPlaying(await playByHttapi(client, path, extension), bytes)).toEqual([]);
+    expect(faultsOfPlaying(await playByTwilio(client, path), bytes)).toEqual([]);
+    expect(faultsOfPlaying(await playByCloud(client, path), bytes)).toEqual([]);
+    expect(faultsOfPlaying(await playBySafari(client, path), bytes)).toEqual([]);
+    const { headers } = await client.ask('GET', path);
+    expect(headers).toMatchObject({
+      'content-type': type,
+      'cache-control': `public, max-age=${DAY}`,
+      'x-content-type-options': 'nosniff',
+      'accept-ranges': 'bytes',
+    });
+  });
+
+  test('shows nothing that was not published', async ({ nginx }) => {
+    const { path } = await addTone(nginx.service, `${which} secrets`, 'wav');
+    const client = nginx[which];
+    await writeFile(join(nginx.service.dataDir, 'uploads/.arriving/secret.wav'), 'secret');
+    for (const hidden of [
+      '/uploads/.arriving/secret.wav',
+      '/uploads/call-flow-recordings/../.arriving/secret.wav',
+      '/uploads/call-flow-recordings/..%2f.arriving%2fsecret.wav',
+      '/uploads/call-flow-recordings/%2e%2e/.arriving/secret.wav',
+      '/uploads/call-flow-recordings/',
+      '/uploads/',
+      '/jwt-secret',
+      path.replace('.wav', '.mp3'),
+      `${path}/`,
+    ]) {
+      const { status, body } = await client.ask('GET', hidden);
+      expect({ hidden, status }).toEqual({ hidden, status: 404 });
+      expect(body.toString()).not.toContain('secret');
+    }
+  });
+});
+
+describe.skipIf(!hasNginx)('docs/nginx.conf', () => {
+  test('answers ranges from its own copy, and asks the service once', async ({
+    nginx: { service, proxy },
+  }) => {
+    const { path, bytes } = await addSound(service, 'Copied', noise(100_000, 4), 'wav');
+    const asked = () => service.library.shelf().hits + service.library.shelf().misses;
+    const before = asked();
+    for (let i = 0; i < 20; i += 1) {
+      const { status, body } = await proxy.ask('GET', path, { Range: `bytes=${i * 100}-${i * 100 + 99}` });
+      expect(status).toBe(206);
+      expect(body.equals(bytes.subarray(i * 100, i * 100 + 100))).toBe(true);
+      expect((await proxy.ask('HEAD', path)).status).toBe(200);
+    }
+    expect(asked() - before).toBe(1);
+  });
+
+  test('keeps no failure: what is uploaded later plays', async ({ nginx: { service, proxy } }) => {
+    const path = `/uploads/call-flow-recordings/file-1768912496789-${'0'.repeat(39)}.wav`;
+    for (let i = 0; i < 2; i += 1) {
+      const { status, headers } = await proxy.ask('GET', path);
+      expect(status).toBe(404);
+      expect(headers['cache-control']).toBe('no-store');
+    }
+    expect(service.library.shelf()).toBeDefined();
+  });
+
+  test('serves nothing from the disk once the delete was acknowledged', async ({
+    nginx: { service, direct },
+  }) => {
+    const { id, path } = await addTone(service, 'Deleted from disk', 'wav');
+    expect((await direct.ask('GET', path)).status).toBe(200);
+    expect((await service.call('DELETE', `/v3/media-prompts/${id}`)).status).toBe(200);
+    expect((await direct.ask('GET', path)).status).toBe(404);
+  });
+
+  test('lets uploads through to the service', async ({ nginx: { proxy } }) => {
+    const { status, headers } = await proxy.ask('POST', '/v3/media-prompts');
+    expect(status).toBe(401);
+    expect(headers['www-authenticate']).toBe('Bearer');
+  });
+});
