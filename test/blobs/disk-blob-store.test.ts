@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
+import { areDescriptorsKnown, openFiles } from '../support/descriptors.ts';
 import { blobStoreContract, bytesOf, codeOf, from, listed, publish } from './contract.ts';
 
 const never = new AbortController().signal;
@@ -142,14 +142,9 @@ describe('a link that somebody planted', () => {
   });
 });
 
-const DESCRIPTORS = '/proc/self/fd';
-
-describe.skipIf(!existsSync(DESCRIPTORS))('descriptors', () => {
+describe.skipIf(!areDescriptorsKnown)('descriptors', () => {
   /** Those of files below the root; what else the process has open is not ours to count. */
-  const openBelow = (root: string) =>
-    execFileSync('find', [`/proc/${process.pid}/fd`, '-lname', `${root}*`], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line !== '');
+  const openBelow = (root: string) => openFiles((path) => path.startsWith(root));
 
   async function storeWithBlob() {
     const subject = await createStore();

@@ -1,7 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import process from 'node:process';
 import { describe, expect, test as plain } from 'vitest';
+import { openFiles } from '../support/descriptors.ts';
 import { test as base, startService } from '../support/service.ts';
 import { noise } from '../support/wav.ts';
 import { type Client, createClient, sendGet } from './http-client.ts';
@@ -38,16 +38,7 @@ const test = base.extend<{ rig: Rig }>({
   ],
 });
 
-function descriptorsOf(path: string): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).endsWith(path);
-    } catch {
-      // Closed meanwhile, as the one of this listing is.
-      return false;
-    }
-  }).length;
-}
+const descriptorsOf = (path: string) => openFiles((open) => open.endsWith(path)).length;
 
 /** Reads at least so many bytes and stops again. */
 async function readSome(socket: Socket, length: number): Promise<void> {
