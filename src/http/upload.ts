@@ -78,11 +78,12 @@ export async function readUpload(
   let hasSeenFile = false;
 
   const takeField = (part: MultipartValue) => {
-    if (form.isFilePart(part.fieldname)) {
+    const partName = nameOf(part);
+    if (form.isFilePart(partName)) {
       faults.push(fault(form.filePart, 'invalid', 'Send the audio as a file part, with a file name.'));
       return;
     }
-    const field = form.fieldOf(part.fieldname);
+    const field = form.fieldOf(partName);
     if (field === undefined) return;
     if (part.valueTruncated === true) {
       faults.push(fault(field, 'too_long', `The field ${field} is too long; shorten it.`));
@@ -93,13 +94,12 @@ export async function readUpload(
   };
 
   const takeFile = async (part: MultipartFile) => {
-    // The parser knows files without a name of their own, and parts without one, whatever its types say.
-    const partName: string | undefined = part.fieldname;
+    const partName = nameOf(part);
     const filename = fileNameFrom(part.filename);
-    if (!form.isFilePart(partName ?? '') || hasSeenFile) {
+    if (!form.isFilePart(partName) || hasSeenFile) {
       await drain(part.file);
       const message = `Send one file, in the part ${form.filePart}.`;
-      faults.push(fault((partName ?? '').slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
+      faults.push(fault(partName.slice(0, MAX_PART_NAME_BYTES), 'unexpected_file', message));
       return;
     }
     hasSeenFile = true;
@@ -220,6 +220,11 @@ function faultOf(error: LibraryError, names: Readonly<Record<string, string>>): 
   const { refusal, message } = failureOf(error);
   if (refusal === undefined) throw error;
   return fault(names[refusal.subject] ?? refusal.subject, refusal.code, message);
+}
+
+/** The parser knows parts without a name, and files without one of their own, whatever its types say. */
+function nameOf(part: { readonly fieldname?: string }): string {
+  return part.fieldname ?? '';
 }
 
 function fault(field: string, code: FieldFault['code'], message: string): FieldFault {
