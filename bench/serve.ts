@@ -30,7 +30,7 @@ interface Measured {
  * worker, and @fastify/static. Pairs are interleaved, A B … B A, so that a slow minute of the machine hits both.
  */
 export async function benchServing({ isQuick }: { readonly isQuick: boolean }): Promise<void> {
-  const pairs = isQuick ? 1 : 7;
+  const pairs = isQuick ? 1 : 9;
   const seconds = isQuick ? 1 : 3;
   const folder = await mkdtemp(join(tmpdir(), 'media-prompts-bench-'));
   const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];

@@ -19,18 +19,19 @@ export function parseByteRanges(
   header: string,
   size: number,
 ): readonly ByteRange[] | 'unsatisfiable' | undefined {
-  const specs = RANGES.exec(header.trim())?.[1]
-    ?.split(',')
-    .map((spec) => spec.trim());
-  // An empty element of a list is allowed and means nothing (RFC 9110, 5.6.1).
-  const given = specs?.filter((spec) => spec !== '');
-  if (given === undefined || given.length === 0 || given.length > MAX_RANGES) return undefined;
+  const specs = RANGES.exec(header.trim())?.[1]?.split(',') ?? [];
   const ranges: ByteRange[] = [];
-  for (const spec of given) {
+  let given = 0;
+  for (const padded of specs) {
+    const spec = padded.trim();
+    // An empty element of a list is allowed and means nothing (RFC 9110, 5.6.1).
+    if (spec === '') continue;
+    given += 1;
     const range = rangeOf(spec, size);
-    if (range === undefined) return undefined;
+    if (range === undefined || given > MAX_RANGES) return undefined;
     if (range.start < range.end) ranges.push(range);
   }
+  if (given === 0) return undefined;
   if (ranges.length === 0) return 'unsatisfiable';
   return overlap(ranges) ? undefined : ranges;
 }
@@ -48,6 +49,7 @@ function rangeOf(spec: string, size: number): ByteRange | undefined {
 }
 
 function overlap(ranges: readonly ByteRange[]): boolean {
+  if (ranges.length === 1) return false;
   const ordered = ranges.toSorted((a, b) => a.start - b.start);
   return ordered.some((range, i) => range.start < (ordered[i - 1]?.end ?? 0));
 }

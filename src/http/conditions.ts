@@ -31,6 +31,17 @@ export function weigh(method: string, headers: IncomingHttpHeaders, file: Valida
   return ranges === 'unsatisfiable' ? { kind: 'unsatisfiable' } : { kind: 'ranges', ranges };
 }
 
+/** Does the request set no condition at all? Then nothing but its range tells what is answered. */
+export function isUnconditional(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers['if-match'] === undefined &&
+    headers['if-none-match'] === undefined &&
+    headers['if-modified-since'] === undefined &&
+    headers['if-unmodified-since'] === undefined &&
+    headers['if-range'] === undefined
+  );
+}
+
 function mayProceed(headers: IncomingHttpHeaders, file: Validators): boolean {
   const ifMatch = headers['if-match'];
   if (ifMatch !== undefined) return lists(ifMatch, file.etag, 'strong');
@@ -57,6 +68,8 @@ function ifRangeHolds(headers: IncomingHttpHeaders, file: Validators): boolean {
 
 /** Does a list of entity tags, or `*`, name this one? The strong comparison knows no weak tags. */
 function lists(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+  // What most clients send, and enough to see.
+  if (header === etag) return true;
   if (header.trim() === '*') return true;
   const tags = header.match(/(?:W\/)?"[^"]*"/g) ?? [];
   return tags.some((tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`));

@@ -1,16 +1,19 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Library } from '../library/library.ts';
-import { weigh } from './conditions.ts';
-import { answerFor, endWith, faceOf, isBodiless, type Manner, writeHead } from './recording-answer.ts';
+import { type AnswerTo, endWith, type HeaderLines, isBodiless, writeHead } from './recording-answer.ts';
 import { requestIdOf } from './request-id.ts';
 
 export interface ExpressLaneOptions {
   readonly library: Library;
   /** The path below which recordings lie, with its last slash. */
   readonly prefix: string;
-  readonly manner: Manner;
+  readonly answerTo: AnswerTo;
   readonly isClosing: () => boolean;
+  /** Lines that every answer carries because of how the service is configured. */
+  readonly carried: HeaderLines;
+  /** Whether answers depend on where a page comes from; then those to pages go the ordinary way. */
+  readonly hasOrigins: boolean;
   /** Told of the status of every answer that goes this way. */
   readonly onAnswered: (status: number) => void;
 }
@@ -31,23 +34,22 @@ export function openExpressLane(app: FastifyInstance, options: ExpressLaneOption
 function answeredAtOnce(
   request: IncomingMessage,
   response: ServerResponse,
-  { library, prefix, manner, isClosing, onAnswered }: ExpressLaneOptions,
+  { library, prefix, answerTo, isClosing, carried, hasOrigins, onAnswered }: ExpressLaneOptions,
 ): boolean {
   const { url = '', method = '', headers } = request;
   if (!url.startsWith(prefix) || (method !== 'GET' && method !== 'HEAD')) return false;
   if (headers.host === undefined || isClosing()) return false;
+  if (hasOrigins && headers.origin !== undefined) return false;
   const playable = library.atHand(url.slice(prefix.length));
   if (playable === undefined) return false;
 
-  const face = faceOf(playable.prompt);
-  const verdict = weigh(method, headers, face);
-  if (verdict.kind === 'precondition-failed' || verdict.kind === 'unsatisfiable') return false;
-  const answer = answerFor(verdict, face, manner);
+  const answer = answerTo(playable.prompt, method, headers);
+  if (typeof answer === 'string') return false;
   const isWithoutBody = isBodiless(method, answer);
   if (!isWithoutBody && playable.bytes === undefined) return false;
 
   onAnswered(answer.status);
-  writeHead(response, answer, requestIdOf(request));
+  writeHead(response, answer, requestIdOf(request), carried);
   if (isWithoutBody || playable.bytes === undefined) response.end();
   else endWith(response, answer, playable.bytes);
   return true;

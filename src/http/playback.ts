@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
 import type { Playable } from '../library/shelf.ts';
-import { openExpressLane } from './express-lane.ts';
+import { type ExpressLaneOptions, openExpressLane } from './express-lane.ts';
 import { methodNotAllowed } from './method-not-allowed.ts';
+import { createAnswers } from './recording-answer.ts';
 import { goneError, sendRecording } from './send-recording.ts';
 
 const PREFIX = '/uploads/call-flow-recordings';
@@ -20,6 +21,10 @@ export interface PlaybackOptions {
   readonly maxAgeSeconds: number;
   readonly authenticate: (request: FastifyRequest) => Promise<void>;
   readonly isClosing: () => boolean;
+  /** Refuses a question to the database when too many wait. */
+  readonly refuseWhenFull: () => void;
+  readonly carried: ExpressLaneOptions['carried'];
+  readonly hasOrigins: boolean;
   /** Told of the status of answers that Fastify's hooks do not see. */
   readonly onAnswered: (status: number) => void;
 }
@@ -32,22 +37,22 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
   const { library, access, maxAgeSeconds } = options;
   if (access === 'token') app.addHook('onRequest', options.authenticate);
   const cacheControl = `${access === 'link' ? 'public' : 'private'}, max-age=${maxAgeSeconds}`;
-  const manner = { cacheControl };
+  const answerTo = createAnswers({ cacheControl });
 
   const url = `${PREFIX}/:file`;
   const play = async (request: FastifyRequest, reply: FastifyReply) => {
-    await sendRecording(request, reply, library, await find(request), manner);
+    await sendRecording(request, reply, library, await find(request), answerTo);
   };
   app.head(url, play);
   app.get(url, { exposeHeadRoute: false }, play);
   methodNotAllowed(app, url, ['GET', 'HEAD']);
   if (access === 'link') {
-    const { isClosing, onAnswered } = options;
-    openExpressLane(app, { library, prefix: `${PREFIX}/`, manner, isClosing, onAnswered });
+    openExpressLane(app, { ...options, prefix: `${PREFIX}/`, answerTo });
   }
 
   async function find(request: FastifyRequest): Promise<Playable> {
     const { file } = request.params as { file: string };
+    if (library.atHand(file) === undefined) options.refuseWhenFull();
     const [, name = '', extension = ''] = /^([^.]+)\.([^.]+)$/.exec(file) ?? [];
     const playable = await library.findPlayable(name, extension);
     if (playable === undefined) throw goneError();

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { FORMATS } from '../audio/formats.ts';
 import type { Prompt } from '../library/prompt.ts';
 import type { ByteRange } from './byte-ranges.ts';
-import type { Validators, Verdict } from './conditions.ts';
-
-/** What is said of a recording whoever asks; made once for each prompt that is played. */
-export interface Face extends Validators {
-  readonly contentType: string;
-  readonly lastModified: string;
-}
+import { isUnconditional, type Validators, weigh } from './conditions.ts';
 
 /** Header lines as Node takes them without sorting: name, value, name, value. */
 export type HeaderLines = readonly (string | number)[];
@@ -27,40 +21,95 @@ export interface Answer {
   readonly pieces: readonly (string | ByteRange)[];
 }
 
-const faces = new WeakMap<Prompt, Face>();
-const wholeAnswers = new WeakMap<Manner, WeakMap<Face, Answer>>();
+/** What is said of one recording whoever asks. */
+interface Face extends Validators {
+  readonly contentType: string;
+  readonly lastModified: string;
+}
 
-export function faceOf(prompt: Prompt): Face {
-  const known = faces.get(prompt);
-  if (known !== undefined) return known;
-  const { recording, createdOn } = prompt;
+interface Prepared {
+  readonly face: Face;
+  readonly whole: Answer;
+  readonly notModified: Answer;
+  /** Players ask for the same range again and again, such as Safari for `bytes=0-1`: kept the second time. */
+  lastRange: string | undefined;
+  lastPartial: Answer | undefined;
+}
+
+/** Answers GET or HEAD for a recording by the conditions and ranges of the request, or says why there is no answer. */
+export type AnswerTo = (
+  prompt: Prompt,
+  method: string,
+  headers: IncomingHttpHeaders,
+) => Answer | 'precondition-failed' | 'unsatisfiable';
+
+/** What can be made beforehand is made once for each prompt, and goes with it. */
+export function createAnswers(manner: Manner): AnswerTo {
+  const known = new WeakMap<Prompt, Prepared>();
+  return (prompt, method, headers) => {
+    let prepared = known.get(prompt);
+    if (prepared === undefined) {
+      prepared = prepare(prompt, manner);
+      known.set(prompt, prepared);
+    }
+    const { face } = prepared;
+    const plainRange = method === 'GET' && isUnconditional(headers) ? headers.range : undefined;
+    const isAgain = plainRange !== undefined && plainRange === prepared.lastRange;
+    if (isAgain && prepared.lastPartial !== undefined) return prepared.lastPartial;
+
+    const verdict = weigh(method, headers, face);
+    switch (verdict.kind) {
+      case 'precondition-failed':
+      case 'unsatisfiable':
+        return verdict.kind;
+      case 'not-modified':
+        return prepared.notModified;
+      case 'whole':
+        return prepared.whole;
+      case 'ranges': {
+        const answer = partial(verdict.ranges, face, manner);
+        prepared.lastRange = plainRange;
+        // Several parts are set apart by a boundary that is new each time.
+        prepared.lastPartial = isAgain && verdict.ranges.length === 1 ? answer : undefined;
+        return answer;
+      }
+    }
+  };
+}
+
+function prepare({ recording, createdOn }: Prompt, manner: Manner): Prepared {
   const modifiedAt = Date.parse(createdOn);
+  const size = recording.fileSize;
   const face = {
     // Engines keep it in small buffers, so half of the hash has to do: 128 bits.
     etag: `"${recording.sha256.slice(0, 32)}"`,
     modifiedAt,
-    size: recording.fileSize,
+    size,
     contentType: FORMATS[recording.container].contentType,
     lastModified: new Date(modifiedAt).toUTCString(),
   };
-  faces.set(prompt, face);
-  return face;
+  return {
+    face,
+    whole: {
+      status: 200,
+      headers: bodyLines(face, manner, face.contentType, size),
+      pieces: [{ start: 0, end: size }],
+    },
+    notModified: { status: 304, headers: validatorLines(face, manner), pieces: [] },
+    lastRange: undefined,
+    lastPartial: undefined,
+  };
 }
 
-/** The answer to GET or HEAD by a verdict that lets it have one. */
-export function answerFor(
-  verdict: Exclude<Verdict, { kind: 'precondition-failed' | 'unsatisfiable' }>,
-  face: Face,
-  manner: Manner,
-): Answer {
-  if (verdict.kind === 'ranges') return partial(verdict.ranges, face, manner);
-  if (verdict.kind === 'whole') return whole(face, manner);
-  return { status: 304, headers: validatorLines(face, manner), pieces: [] };
-}
-
-/** Writes status and headers. HEAD and 304 have nothing to follow. */
-export function writeHead(response: ServerResponse, answer: Answer, requestId: string): void {
-  response.writeHead(answer.status, [...answer.headers, 'x-request-id', requestId] as string[]);
+/** Writes status and headers, with `more` lines after the answer's own. HEAD and 304 have nothing to follow. */
+export function writeHead(
+  response: ServerResponse,
+  answer: Answer,
+  requestId: string,
+  more: HeaderLines,
+): void {
+  const lines = answer.headers.concat('x-request-id', requestId);
+  response.writeHead(answer.status, (more.length > 0 ? lines.concat(more) : lines) as string[]);
 }
 
 /** Is the answer complete with its headers? */
@@ -70,32 +119,13 @@ export function isBodiless(method: string | undefined, { status }: Answer): bool
 
 /** Ends an answer whose bytes are at hand: at once, so that head and body leave in one system call. */
 export function endWith(response: ServerResponse, { pieces }: Answer, bytes: Buffer): void {
-  const chunks = pieces.map((piece) =>
-    typeof piece === 'string' ? Buffer.from(piece) : bytes.subarray(piece.start, piece.end),
-  );
   // Not put together: whoever stalls would hold a copy.
-  for (const chunk of chunks.slice(0, -1)) response.write(chunk);
-  response.end(chunks.at(-1));
-}
-
-/** The same for everybody who asks for all of it, so it is made once. */
-function whole(face: Face, manner: Manner): Answer {
-  let answers = wholeAnswers.get(manner);
-  if (answers === undefined) {
-    answers = new WeakMap();
-    wholeAnswers.set(manner, answers);
+  const last = pieces.length - 1;
+  for (const [i, piece] of pieces.entries()) {
+    const chunk = typeof piece === 'string' ? Buffer.from(piece) : bytes.subarray(piece.start, piece.end);
+    if (i < last) response.write(chunk);
+    else response.end(chunk);
   }
-  let answer = answers.get(face);
-  if (answer === undefined) {
-    const { contentType, size } = face;
-    answer = {
-      status: 200,
-      headers: bodyLines(face, manner, contentType, size),
-      pieces: [{ start: 0, end: size }],
-    };
-    answers.set(face, answer);
-  }
-  return answer;
 }
 
 function partial(ranges: readonly ByteRange[], face: Face, manner: Manner): Answer {
@@ -146,6 +176,9 @@ function bodyLines(face: Face, manner: Manner, contentType: string, length: numb
     'bytes',
     'x-content-type-options',
     'nosniff',
+    // A page of any other site may play it: who knows the url may.
+    'cross-origin-resource-policy',
+    'cross-origin',
   ];
   if (manner.contentDisposition !== undefined) lines.push('content-disposition', manner.contentDisposition);
   return lines;

@@ -2,17 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Library, OpenBlob } from '../library/library.ts';
 import type { Playable } from '../library/shelf.ts';
-import { weigh } from './conditions.ts';
+import { carriedLines } from './cross-origin.ts';
 import { RequestError } from './failure.ts';
-import {
-  type Answer,
-  answerFor,
-  endWith,
-  faceOf,
-  isBodiless,
-  type Manner,
-  writeHead,
-} from './recording-answer.ts';
+import { type Answer, type AnswerTo, endWith, isBodiless, writeHead } from './recording-answer.ts';
 
 /**
  * Answers GET or HEAD with a recording: whole, in parts, or not at all, as the conditions and ranges of the
@@ -24,19 +16,18 @@ export async function sendRecording(
   reply: FastifyReply,
   library: Library,
   { prompt, bytes }: Playable,
-  manner: Manner,
+  answerTo: AnswerTo,
 ): Promise<void> {
-  const face = faceOf(prompt);
-  const verdict = weigh(request.method, request.headers, face);
-  if (verdict.kind === 'precondition-failed') {
+  const answer = answerTo(prompt, request.method, request.headers);
+  if (answer === 'precondition-failed') {
     throw new RequestError(412, 'The recording is not the one that the condition names.');
   }
-  if (verdict.kind === 'unsatisfiable') {
-    throw new RequestError(416, `The range lies beyond the end; the recording has ${face.size} bytes.`, {
-      headers: { 'content-range': `bytes */${face.size}` },
+  if (answer === 'unsatisfiable') {
+    const { fileSize } = prompt.recording;
+    throw new RequestError(416, `The range lies beyond the end; the recording has ${fileSize} bytes.`, {
+      headers: { 'content-range': `bytes */${fileSize}` },
     });
   }
-  const answer = answerFor(verdict, face, manner);
   const needsFile = !isBodiless(request.method, answer) && bytes === undefined;
   const blob = needsFile ? await library.open(prompt.recording) : undefined;
   if (needsFile && blob === undefined) throw goneError();
@@ -44,7 +35,7 @@ export async function sendRecording(
   // Out of Fastify's hands, which would copy the bytes once more.
   reply.hijack();
   const response = reply.raw;
-  writeHead(response, answer, request.id);
+  writeHead(response, answer, request.id, carriedLines(reply));
   if (isBodiless(request.method, answer)) response.end();
   else if (bytes !== undefined) endWith(response, answer, bytes);
   else if (blob !== undefined) await transfer(request, response, answer, blob);

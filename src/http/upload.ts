@@ -142,6 +142,8 @@ async function* boundedParts(
   excess: Error,
 ): AsyncGenerator<MultipartFile | MultipartValue> {
   const { raw } = request;
+  // A request without a body has ended before anybody listens, and the parser would wait for ever.
+  if (raw.readableEnded) throw malformed(new Error('The request has no body.'), filePart);
   const parts = request.parts();
   const overflow = Promise.withResolvers<never>();
   overflow.promise.catch(() => undefined);

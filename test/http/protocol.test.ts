@@ -198,6 +198,30 @@ describe('a path', () => {
   });
 });
 
+describe('a request without a body or its length', () => {
+  const targets = [
+    ['POST', '/v3/media-prompts', 'multipart/form-data; boundary=b', 400],
+    ['POST', '/v3/media-prompts', 'application/json', 400],
+    ['DELETE', '/v3/media-prompts/1', 'application/json', 404],
+    ['POST', '/api/v1/media', 'multipart/form-data; boundary=b', 400],
+    ['POST', '/api/v1/media', 'application/json', 415],
+    ['PATCH', '/api/v1/media/0190b6a0-0000-7000-8000-000000000000', 'application/json', 400],
+    ['DELETE', '/api/v1/media/0190b6a0-0000-7000-8000-000000000000', 'application/json', 404],
+    ['PUT', '/api/v1/media', 'application/json', 405],
+  ] as const;
+  for (const [method, path, type, status] of targets) {
+    test(`is answered ${status} whatever it says of its type: ${method} ${path} ${type}`, async ({
+      service,
+    }) => {
+      const connection = await open(service);
+      for (let time = 0; time < 2; time += 1) {
+        connection.send(request(`${method} ${path}`, authorized(), `Content-Type: ${type}`));
+        expect((await connection.answer(method)).status).toBe(status);
+      }
+    });
+  }
+});
+
 describe('an HTTP/1.0 client', () => {
   test('needs no Host, and its connection is closed', async ({ service }) => {
     const connection = await open(service);

@@ -4,6 +4,7 @@ import type { Library } from '../../library/library.ts';
 import { requireWriter } from '../authentication.ts';
 import { type FieldFault, invalidFields, messageOf, RequestError } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
+import { createAnswers } from '../recording-answer.ts';
 import { sendRecording } from '../send-recording.ts';
 import { readUpload } from '../upload.ts';
 import { check } from '../validation.ts';
@@ -137,11 +138,11 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
 
   async function content(request: FastifyRequest, reply: FastifyReply) {
     const prompt = await library.get(request.principal, refOf(request));
-    const manner = {
+    const answerTo = createAnswers({
       cacheControl: `private, max-age=${options.contentMaxAgeSeconds}`,
       contentDisposition: dispositionOf(presentMedia(prompt).originalFileName),
-    };
-    await sendRecording(request, reply, library, { prompt, bytes: undefined }, manner);
+    });
+    await sendRecording(request, reply, library, { prompt, bytes: undefined }, answerTo);
   }
 }
 
