@@ -4,8 +4,9 @@
  * - `full`: its disk is full; the write did not happen.
  * - `name-taken`: the unique constraint on a prompt's name refused the row; nothing was written.
  * - `unit-gone`: the org unit that a row names does not exist; nothing was written.
+ * - `quota-exceeded`: a QuotaExceededError; nothing was written.
  */
-export type CatalogueErrorCode = 'unavailable' | 'full' | 'name-taken' | 'unit-gone';
+export type CatalogueErrorCode = 'unavailable' | 'full' | 'name-taken' | 'unit-gone' | 'quota-exceeded';
 
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';
@@ -17,10 +18,21 @@ export class CatalogueError extends Error {
   }
 }
 
+/** The recording would not fit into the quota of its org unit. */
+export class QuotaExceededError extends CatalogueError {
+  /** What the unit keeps and what it may keep, bytes. */
+  readonly room: { readonly used: number; readonly quota: number };
+
+  constructor(room: QuotaExceededError['room']) {
+    super('quota-exceeded', 'The recording does not fit into the quota of the org unit.');
+    this.room = room;
+  }
+}
+
 /** Does this failure carry an answer of the server (an SQLSTATE), other than that the session is at its end? */
 export function isSqlState(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state !== undefined && !/^(08|57P)/.test(state);
+  return state !== undefined && !/^(08|25P03|57P)/.test(state);
 }
 
 /** Turns a failure of pg into a CatalogueError; what is not the database's doing comes back as it is. */
@@ -44,8 +56,9 @@ export function catalogueErrorFrom(error: unknown): unknown {
   if (state === '53100') {
     return new CatalogueError('full', 'The disk of the database is full.', { cause: error });
   }
-  // 08 connection, 53 resources, 57014 timed out, 57P shutting down or starting, 58 system error, 25006 standby.
-  if (/^(08|53|57014|57P|58|25006)/.test(state)) {
+  // 08 connection, 25P03 a transaction that stood still, 53 resources, 57014 timed out, 57P shutting down or
+  // starting, 58 system error, 25006 standby.
+  if (/^(08|25P03|53|57014|57P|58|25006)/.test(state)) {
     return new CatalogueError('unavailable', 'The database cannot serve now.', { cause: error });
   }
   return error;

@@ -17,6 +17,9 @@ export interface OrgUnit {
 export const inSubtree = (path: string, root: string) =>
   sql<boolean>`${sql.ref(path)} >= ${sql.ref(root)} and ${sql.ref(path)} < rtrim(${sql.ref(root)}, '/') || '0'`;
 
+/** Where the subtree of a path ends: the least path that follows all of it. */
+export const endOfSubtree = (path: string): string => `${path.slice(0, -1)}0`;
+
 /** The path of `unit` when it lies in the tree of `viewer`, else undefined. */
 export async function pathInTree(db: Database, viewer: number, unit: number): Promise<string | undefined> {
   const row = await answered(

@@ -2,6 +2,7 @@ import { type SelectQueryBuilder, sql } from 'kysely';
 import { answered, type Database } from './database.ts';
 import { inSubtree } from './org-units.ts';
 import type { MessageType, Tables } from './tables.ts';
+import { tally } from './usage.ts';
 
 /** A prompt with its current recording, as one row. */
 export interface PromptRow {
@@ -24,12 +25,6 @@ export interface PromptRow {
   readonly sampleRate: number | null;
   readonly channels: number | null;
   readonly durationMs: number | null;
-}
-
-export interface NewPrompt extends Omit<PromptRow, 'id' | 'createdOn' | 'modifiedOn'> {
-  readonly nameKey: string;
-  /** Of the blob, as the ledger will know it. */
-  readonly extension: string;
 }
 
 /** The two tables of a PromptRow under their aliases. */
@@ -57,89 +52,6 @@ export const COLUMNS = [
   'r.channels',
   'r.duration_ms as durationMs',
 ] as const;
-
-/**
- * Inserts prompt and recording and turns the ledger row from arriving to kept, in one statement and so in one
- * transaction. Undefined when the ledger row is no longer arriving; nothing is written then.
- *
- * @throws CatalogueError `name-taken`, `unit-gone`, `full`: nothing was written; `unavailable`: nobody knows.
- */
-export async function addPrompt(
-  db: Database,
-  prompt: NewPrompt,
-): Promise<{ readonly id: number; readonly createdOn: string; readonly modifiedOn: string } | undefined> {
-  return await answered(
-    db
-      .with('kept', (q) =>
-        q
-          .updateTable('blobs')
-          .set({ state: 'kept', extension: prompt.extension, lease_until: null })
-          .where('name', '=', prompt.blobName)
-          .where('state', '=', 'arriving')
-          .returning('name'),
-      )
-      .with('recording', (q) =>
-        q
-          .insertInto('recordings')
-          .columns([
-            'blob_name',
-            'original_filename',
-            'file_size',
-            'sha256',
-            'container',
-            'codec',
-            'sample_rate',
-            'channels',
-            'duration_ms',
-          ])
-          .expression((values) =>
-            values
-              .selectFrom('kept')
-              .select([
-                'kept.name',
-                sql<string | null>`${prompt.originalFilename}::text`.as('original_filename'),
-                sql<number>`${prompt.fileSize}::bigint`.as('file_size'),
-                sql<string>`${prompt.sha256}::text`.as('sha256'),
-                sql<string>`${prompt.container}::text`.as('container'),
-                sql<string>`${prompt.codec}::text`.as('codec'),
-                sql<number | null>`${prompt.sampleRate}::integer`.as('sample_rate'),
-                sql<number | null>`${prompt.channels}::integer`.as('channels'),
-                sql<number | null>`${prompt.durationMs}::bigint`.as('duration_ms'),
-              ]),
-          )
-          .returning('id'),
-      )
-      .insertInto('prompts')
-      .columns([
-        'uuid',
-        'org_unit_id',
-        'name',
-        'name_key',
-        'message_type',
-        'recording_id',
-        'recording_file_type',
-        'recording_created_by',
-        'description',
-      ])
-      .expression((values) =>
-        values
-          .selectFrom('recording')
-          .select([
-            sql<string>`${prompt.uuid}::uuid`.as('uuid'),
-            sql<number>`${prompt.orgUnitId}::bigint`.as('org_unit_id'),
-            sql<string>`${prompt.name}::text`.as('name'),
-            sql<string>`${prompt.nameKey}::text`.as('name_key'),
-            sql<MessageType>`${prompt.messageType}::text`.as('message_type'),
-            'recording.id as recording_id',
-            sql<string>`${prompt.recordingFileType}::text`.as('recording_file_type'),
-            sql<number | null>`${prompt.recordingCreatedBy}::bigint`.as('recording_created_by'),
-            sql<string | null>`${prompt.description}::text`.as('description'),
-          ]),
-      )
-      .returning(['id', 'created_on as createdOn', 'modified_on as modifiedOn'])
-      .executeTakeFirst(),
-  );
-}
 
 /** Is this name, folded, in use in the unit right now? */
 export async function isNameInUse(db: Database, orgUnitId: number, nameKey: string): Promise<boolean> {
@@ -211,7 +123,7 @@ export async function describePrompt(
 }
 
 /**
- * Removes prompt and recording and dooms the blob for `leaseMs`, in one statement. Undefined when there is no
+ * Removes prompt and recording, counts them out and dooms the blob for `leaseMs`, in one statement. Undefined when there is no
  * such prompt in the tree of `viewer`; of many at once exactly one gets the blob.
  */
 export async function removePrompt(
@@ -230,14 +142,19 @@ export async function removePrompt(
           .whereRef('unit.id', '=', 'p.org_unit_id')
           .where('root.id', '=', viewer)
           .where(inSubtree('unit.path', 'root.path'))
-          .returning('p.recording_id'),
+          .returning(['p.org_unit_id', 'p.message_type', 'p.recording_id']),
       )
       .with('recording', (q) =>
         q
           .deleteFrom('recordings as r')
           .using('prompt')
           .whereRef('r.id', '=', 'prompt.recording_id')
-          .returning('r.blob_name'),
+          .returning(['r.blob_name', 'r.file_size']),
+      )
+      .with('counted', () =>
+        tally(sql`
+          select prompt.org_unit_id, prompt.message_type, -1 as prompts, -recording.file_size as bytes
+          from prompt, recording`),
       )
       .updateTable('blobs')
       .from('recording')

@@ -91,6 +91,7 @@ const STATUSES: Readonly<Record<LibraryErrorCode, number>> = {
   'unsupported-format': 415,
   'unreadable-audio': 422,
   'upload-interrupted': 400,
+  'quota-exceeded': 507,
   'storage-full': 507,
   unavailable: 503,
   'recording-missing': 500,

@@ -1,7 +1,8 @@
 /**
  * Everything the library can refuse or fail with. A dialect decides what each looks like.
  *
- * Refusals: `name-taken`, `org-unit-not-found`, `prompt-not-found`, `file-too-large`, `file-empty`,
+ * Refusals: `name-taken`, `org-unit-not-found`, `prompt-not-found`, `quota-exceeded` (the org unit may not keep
+ * that much), `file-too-large`, `file-empty`,
  * `unsupported-format` (not one of the eight), `unreadable-audio` (one of the eight, but broken),
  * `upload-interrupted` (the bytes stopped before their end).
  *
@@ -13,6 +14,7 @@ export const LIBRARY_ERROR_CODES = [
   'name-taken',
   'org-unit-not-found',
   'prompt-not-found',
+  'quota-exceeded',
   'file-too-large',
   'file-empty',
   'unsupported-format',

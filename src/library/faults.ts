@@ -1,5 +1,5 @@
 import { BlobError } from '../blobs/blob-store.ts';
-import { CatalogueError } from '../catalogue/catalogue-error.ts';
+import { CatalogueError, QuotaExceededError } from '../catalogue/catalogue-error.ts';
 import { LibraryError } from './errors.ts';
 
 /** Runs a verb of the library and says its failures in the library's own closed set of codes. */
@@ -12,6 +12,7 @@ export async function inLibraryTerms<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function libraryErrorFrom(cause: unknown): unknown {
+  if (cause instanceof QuotaExceededError) return quotaExceeded(cause.room, { cause });
   if (cause instanceof CatalogueError) {
     switch (cause.code) {
       case 'name-taken':
@@ -55,6 +56,18 @@ export function orgUnitNotFound(options?: ErrorOptions): LibraryError {
 
 export function promptNotFound(): LibraryError {
   return new LibraryError('prompt-not-found', 'There is no such prompt within the reach of your token.');
+}
+
+/** Tells what the unit keeps and may keep. */
+export function quotaExceeded(
+  { used, quota }: { readonly used: number; readonly quota: number },
+  options?: ErrorOptions,
+): LibraryError {
+  return new LibraryError(
+    'quota-exceeded',
+    `The org unit keeps ${used} of the ${quota} bytes it may, which leaves too little room; delete prompts that are no longer needed or ask for a larger quota.`,
+    options,
+  );
 }
 
 /** The lease ran out and the sweeper took the upload. */

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished } from 'vitest';
+import { rebuildUsage } from '../../../src/catalogue/usage.ts';
 import { addMedia, callV1, expectProblem, MEDIA, type WireMedia } from '../../support/media.ts';
 import { startService, type TestService, test, token } from '../../support/service.ts';
 
@@ -59,6 +60,7 @@ describe('the list', () => {
        insert into prompts (uuid, org_unit_id, name, name_key, message_type, recording_id, recording_file_type)
        select gen_random_uuid(), 1, id::text, id::text, 'prompt', id, 'uploaded' from recorded`,
     );
+    await rebuildUsage(service.db);
     const lengths: number[] = [];
     for (const query of ['', '?pageSize=1000', '?page=2&pageSize=1000', '?page=21', '?page=22']) {
       const { headers, body } = await list(service, query);
