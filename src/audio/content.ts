@@ -1,4 +1,3 @@
-import { fileTypeFromBuffer } from 'file-type';
 import { firstAdtsFrame, isAdts, readAdts } from './adts.ts';
 import { type ByteReader, openByteReader } from './byte-reader.ts';
 import { type Inspection, plausibleFacts, type Sound } from './facts.ts';
@@ -75,7 +74,9 @@ async function readFromMidFrame(reader: ByteReader): Promise<Finding | null> {
   return mp3 >= 0 ? { container: 'mp3', sound: readMp3(reader, mp3, end) } : null;
 }
 
+/** Good files do not need it, and every worker that has it loaded holds 5 MB for that. */
 async function typeOf(reader: ByteReader) {
+  const { fileTypeFromBuffer } = await import('file-type');
   const head = Uint8Array.from(reader.view(0, HEAD_BYTES));
   return { head, type: await fileTypeFromBuffer(head).catch(() => undefined) };
 }

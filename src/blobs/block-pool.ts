@@ -1,7 +1,10 @@
 /** Bytes moved at once: large enough to make the hop to a thread cheap, small enough to have many. */
 export const BLOCK = 256 * 1024;
-/** Blocks kept for the next user; the rest of a rush is given back to the collector. */
-const KEPT_BLOCKS = 16;
+/**
+ * Blocks kept for the next user: those of as many uploads as run at once by default. Blocks that are dropped and
+ * made anew wait for the collector, which comes late to what lies outside its heap.
+ */
+const KEPT_BLOCKS = 32;
 
 const freeBlocks: Buffer[] = [];
 

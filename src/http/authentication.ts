@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, hash } from 'node:crypto';
 import fastifyJwt from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
@@ -24,6 +24,8 @@ export interface Principal {
   readonly userId: number | null;
   readonly orgUnitId: number;
   readonly role: Role;
+  /** Tells its token from every other: a hash of what was signed, which cannot be spelled in two ways. */
+  readonly tokenKey: string;
 }
 
 declare module 'fastify' {
@@ -43,6 +45,8 @@ const MAX_TOKEN_LENGTH = 8192;
 const id = z.number().int().nonnegative();
 const claims = z.object({
   org_unit_id: id.positive(),
+  // The verifier compares it with now, which JSON's 1e999 would be after for ever; zod takes only what is finite.
+  exp: z.number(),
   user_id: z.unknown().optional(),
   sub: z.unknown().optional(),
   role: z.unknown().optional(),
@@ -50,6 +54,12 @@ const claims = z.object({
 });
 
 type Verify = (token: string) => unknown;
+
+/**
+ * What `typ` may say (RFC 8725, 3.11): nothing, any JWT, or an access token (RFC 9068). The same issuer signs tokens
+ * for other purposes, such as logging somebody out, with the same key.
+ */
+const TOKEN_TYPES: ReadonlySet<unknown> = new Set([undefined, 'jwt', 'at+jwt']);
 
 /**
  * Decorates `app` with `request.principal` and returns the hook that fills it in. The hook refuses with 401
@@ -68,7 +78,7 @@ export async function createAuthentication(
   return async (request) => {
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined || token.length > MAX_TOKEN_LENGTH) throw unauthorized();
-    request.principal = principalFrom(await claimsOf(verify, token));
+    request.principal = principalFrom(await claimsOf(verify, token), token);
   };
 }
 
@@ -140,6 +150,7 @@ async function claimsOf(verify: Verify, token: string): Promise<z.output<typeof 
   let payload: unknown;
   try {
     payload = await verify(token);
+    if (!TOKEN_TYPES.has(typeOf(token))) throw new Error('The token is of a type for another purpose.');
   } catch (cause) {
     if (isKeySetAway(cause)) {
       throw new RequestError(503, 'Tokens cannot be checked right now; try again in a moment.', {
@@ -154,6 +165,13 @@ async function claimsOf(verify: Verify, token: string): Promise<z.output<typeof 
   return parsed.data;
 }
 
+/** In lower case and without its prefix, which RFC 7515, 4.1.9 lets be left out. Only for a token that was verified. */
+function typeOf(token: string): unknown {
+  const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
+  const type: unknown = typeof header === 'object' && header !== null && Reflect.get(header, 'typ');
+  return typeof type === 'string' ? type.toLowerCase().replace(/^application\//, '') : type;
+}
+
 /** jose's own errors speak of the token, except these; anything else is the network's. */
 function isKeySetAway(error: unknown): boolean {
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return true;
@@ -161,11 +179,12 @@ function isKeySetAway(error: unknown): boolean {
   return error instanceof TypeError && error.message === 'fetch failed';
 }
 
-function principalFrom({ org_unit_id, ...claim }: z.output<typeof claims>): Principal {
+function principalFrom({ org_unit_id, ...claim }: z.output<typeof claims>, token: string): Principal {
   return {
     orgUnitId: org_unit_id,
     userId: userIdFrom(claim.user_id) ?? userIdFrom(claim.sub) ?? null,
     role: roleFrom(claim.role, claim.role_id),
+    tokenKey: hash('sha256', token.slice(0, token.lastIndexOf('.')), 'base64url'),
   };
 }
 

@@ -2,29 +2,13 @@ import type { Readable } from 'node:stream';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError, type LibraryErrorCode } from '../library/errors.ts';
-import type { Library } from '../library/library.ts';
-import { type ReceivedRecording, tooLarge } from '../library/receive.ts';
+import type { ReceivedRecording } from '../library/receive.ts';
 import { type FieldFault, failureOf, RequestError } from './failure.ts';
+import { MAX_PART_NAME_BYTES, partsOf } from './upload-parts.ts';
+import { signalOfDeparture, type Uploads } from './upload-turn.ts';
 
-/** Bytes that a form may take beside its file: fields, part headers, preamble, epilogue. */
-const FORM_OVERHEAD = 1024 * 1024;
-/** Text parts a form may have; a dialect knows fewer than ten. */
-const MAX_FIELDS = 100;
-/** Bytes of one text part; the longest that a dialect takes is a description of 1000 characters. */
-const MAX_FIELD_BYTES = 16 * 1024;
-const MAX_PART_NAME_BYTES = 100;
 /** What we keep of a file name, characters. */
 const MAX_FILE_NAME = 255;
-
-/** For the registration of @fastify/multipart. The byte limit of the file itself is the library's. */
-export const MULTIPART_LIMITS = {
-  fileSize: Number.POSITIVE_INFINITY,
-  files: 10,
-  fields: MAX_FIELDS,
-  parts: MAX_FIELDS + 10,
-  fieldSize: MAX_FIELD_BYTES,
-  fieldNameSize: MAX_PART_NAME_BYTES,
-} as const;
 
 /** How a dialect wants its form read. */
 export interface UploadForm {
@@ -59,8 +43,7 @@ export interface Upload {
 export async function readUpload(
   request: FastifyRequest,
   reply: FastifyReply,
-  library: Library,
-  maxUploadBytes: number,
+  { library, limits }: Uploads,
   form: UploadForm,
 ): Promise<Upload> {
   if (!request.isMultipart()) {
@@ -69,7 +52,6 @@ export async function readUpload(
       fields: [fault(form.filePart, 'required', message), ...(form.faultsOfNothing ?? [])],
     });
   }
-  const maxBodyBytes = maxUploadBytes + FORM_OVERHEAD;
 
   const fields = new Map<string, string>();
   const faults: FieldFault[] = [];
@@ -118,9 +100,7 @@ export async function readUpload(
   };
 
   try {
-    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxUploadBytes);
-    const parts = boundedParts(request, form.filePart, maxBodyBytes, tooLarge(maxUploadBytes));
-    for await (const part of parts) {
+    for await (const part of partsOf(request, form.filePart, limits)) {
       if (part.type === 'file') await takeFile(part);
       else takeField(part as MultipartValue);
     }
@@ -132,71 +112,6 @@ export async function readUpload(
     return { isWhole: false, fields, file: undefined, faults };
   }
   return { isWhole: true, fields, file, faults };
-}
-
-/** The parts of the body, ended with `excess` when the body as a whole grows past the bound. */
-async function* boundedParts(
-  request: FastifyRequest,
-  filePart: string,
-  maxBodyBytes: number,
-  excess: Error,
-): AsyncGenerator<MultipartFile | MultipartValue> {
-  const { raw } = request;
-  // A request without a body has ended before anybody listens, and the parser would wait for ever.
-  if (raw.readableEnded) throw malformed(new Error('The request has no body.'), filePart);
-  const parts = request.parts();
-  const overflow = Promise.withResolvers<never>();
-  overflow.promise.catch(() => undefined);
-  let current: Readable | undefined;
-  let bytes = 0;
-  const count = (chunk: Buffer) => {
-    bytes += chunk.byteLength;
-    if (bytes <= maxBodyBytes) return;
-    raw.off('data', count);
-    raw.unpipe();
-    overflow.reject(excess);
-    current?.destroy(excess);
-  };
-  const next = async () => {
-    try {
-      return await parts.next();
-    } catch (error) {
-      throw malformed(error, filePart);
-    }
-  };
-  try {
-    let arriving = next();
-    // Asking for the first part has just connected the parser: a listener before that would let the body
-    // flow past it.
-    raw.on('data', count);
-    for (;;) {
-      const { value: part, done } = await Promise.race([arriving, overflow.promise]);
-      if (done) return;
-      current = part.type === 'file' ? part.file : undefined;
-      yield part as MultipartFile | MultipartValue;
-      current = undefined;
-      arriving = next();
-    }
-  } finally {
-    raw.off('data', count);
-  }
-}
-
-/** Aborts when the client goes away before it has its answer. The request itself closes once its body is read. */
-function signalOfDeparture(reply: FastifyReply): AbortSignal {
-  const departure = new AbortController();
-  reply.raw.once('close', () => {
-    if (reply.raw.writableFinished) return;
-    departure.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
-  });
-  return departure.signal;
-}
-
-/** The parser's errors are plain, or have statuses of their own choice: all say that the form is no form. */
-function malformed(cause: unknown, filePart: string): RequestError {
-  const message =
-    'The multipart body is malformed or has too many parts; build it with an HTTP library or curl -F.';
-  return new RequestError(400, message, { fields: [fault(filePart, 'invalid', message)], cause });
 }
 
 const OF_CONTENT: ReadonlySet<LibraryErrorCode> = new Set([
@@ -239,8 +154,15 @@ function fileNameFrom(given: string | undefined): string | null {
   return name === '' ? null : [...name].slice(0, MAX_FILE_NAME).join('').trimEnd();
 }
 
+/** Reads to its end a file that nobody wants, so that the parts behind it are reached. */
 async function drain(source: Readable): Promise<void> {
-  for await (const _chunk of source) {
-    // Read to its end, so that the parts behind it are reached.
+  try {
+    for await (const _chunk of source) {
+      // Nothing of it is kept.
+    }
+  } catch (cause) {
+    if (cause instanceof LibraryError) throw cause;
+    const message = 'The upload ended before its files were complete; send it again.';
+    throw new LibraryError('upload-interrupted', message, { cause });
   }
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AudioFacts, Inspector } from '../audio/inspector.ts';
 import { BlobError, type BlobStore, type StagedBlob } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { announce, strike } from '../catalogue/ledger.ts';
+import { passed } from '../steps.ts';
 import { LibraryError } from './errors.ts';
 import { holdLease, type Lease } from './lease.ts';
 import { newRecordingName } from './recording-name.ts';
@@ -17,6 +19,9 @@ export interface ReceiveDeps {
   /** Told of a clean-up that failed; the sweeper will come back for it. */
   readonly onLeftBehind: (error: unknown) => void;
 }
+
+/** How long a refusal waits for its ledger row to go, ms; a database that does not answer is not waited for twice. */
+const STRIKE_PATIENCE = 2_000;
 
 /** Audio that arrived whole, is durable and was found fit, but belongs to no prompt yet. */
 export interface ReceivedRecording {
@@ -46,31 +51,36 @@ export async function receive(
   const { db, blobs, uploadLeaseMs } = deps;
   const name = newRecordingName();
   await announce(db, name, uploadLeaseMs);
+  passed('announced');
   const lease = holdLease(db, name, uploadLeaseMs);
 
   const discard = async () => {
     lease.release();
     try {
       await blobs.unstage(name);
-      await strike(db, [name]);
     } catch (error) {
       deps.onLeftBehind(error);
+      return;
     }
+    const striking = strike(db, [name]).then(() => passed('struck'), deps.onLeftBehind);
+    const patience = new AbortController();
+    const late = delay(STRIKE_PATIENCE, undefined, { signal: patience.signal });
+    await Promise.race([striking, late]).finally(() => patience.abort());
   };
 
   try {
-    const meter = createMeter(deps.maxUploadBytes, lease);
+    const meter = createMeter(deps.maxUploadBytes);
     const stop = AbortSignal.any([signal, lease.signal]);
     const staged = await blobs.stage(name, meter.measured(source), stop).catch((error: unknown) => {
       source.destroy();
       throw causeOf(error, lease);
     });
-    lease.arrived();
     const { fileSize, sha256 } = meter.result();
     if (fileSize === 0) {
       throw new LibraryError('file-empty', 'The file is empty; upload a file with audio in it.');
     }
     const facts = await factsOf(deps.inspector, staged.path, stop);
+    passed('inspected');
     return { name, fileSize, sha256, facts, staged, lease, discard };
   } catch (error) {
     await discard();
@@ -79,7 +89,7 @@ export async function receive(
 }
 
 /** Hashing where the chunk passes costs no copy and no thread. */
-function createMeter(limit: number, lease: Lease) {
+function createMeter(limit: number) {
   const hash = createHash('sha256');
   let bytes = 0;
   return {
@@ -88,7 +98,6 @@ function createMeter(limit: number, lease: Lease) {
         bytes += chunk.byteLength;
         if (bytes > limit) throw tooLarge(limit);
         hash.update(chunk);
-        lease.progressed();
         yield chunk;
       }
     },
@@ -97,7 +106,11 @@ function createMeter(limit: number, lease: Lease) {
 }
 
 async function factsOf(inspector: Inspector, path: string, signal: AbortSignal): Promise<AudioFacts> {
-  const inspection = await inspector.inspect(path, signal);
+  const inspection = await inspector.inspect(path, signal).catch((cause: unknown) => {
+    if (signal.aborted) throw signal.reason;
+    // Whatever the bytes do is a verdict; only for want of a descriptor, a thread or the disk there is none.
+    throw new BlobError('unavailable', 'The bytes that arrived cannot be read.', { cause });
+  });
   if (inspection.fit) return inspection.facts;
   const code = inspection.reason === 'unsupported' ? 'unsupported-format' : 'unreadable-audio';
   throw new LibraryError(code, inspection.why);

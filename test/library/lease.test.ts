@@ -14,7 +14,7 @@ const test = base.extend<{ brief: TestService; lasting: TestService }>({
   brief: [
     // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
     async ({}, use) => {
-      const service = await startService({ UPLOAD_LEASE_SECONDS: '1' });
+      const service = await startService({ UPLOAD_LEASE_SECONDS: '1', UPLOAD_MIN_BYTES_PER_SECOND: '0' });
       await use(service);
       await service.close();
     },
@@ -24,7 +24,11 @@ const test = base.extend<{ brief: TestService; lasting: TestService }>({
   lasting: [
     // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
     async ({}, use) => {
-      const service = await startService({ UPLOAD_LEASE_SECONDS: '3600' });
+      const service = await startService({
+        UPLOAD_LEASE_SECONDS: '3600',
+        UPLOADS_AT_ONCE: '40',
+        UPLOADS_AT_ONCE_PER_TOKEN: '40',
+      });
       await use(service);
       await service.close();
     },

@@ -1,26 +1,23 @@
 import { create as contentDisposition } from 'content-disposition';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Library } from '../../library/library.ts';
 import { requireWriter } from '../authentication.ts';
 import { type FieldFault, invalidFields, messageOf, RequestError } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
 import { createAnswers } from '../recording-answer.ts';
 import { sendRecording } from '../send-recording.ts';
 import { readUpload } from '../upload.ts';
+import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
 import { presentMedia } from './present.ts';
 import { answerNoRoute, answerProblem } from './problem.ts';
 import { listQuery, mediaChange, mediaParams, uploadFields } from './schemas.ts';
 
 export interface V1Options {
-  readonly library: Library;
-  readonly maxUploadBytes: number;
+  readonly uploads: Uploads;
   /** Content-Cache-Control of the audio, which a token guards here. */
   readonly contentMaxAgeSeconds: number;
 }
 
-/** Bytes of a JSON body: a description of 1000 characters, however it is escaped, and room to spare. */
-const MAX_JSON_BYTES = 16 * 1024;
 /** Of a Content-Disposition line, characters. */
 const MAX_DISPOSITION = 900;
 /** A file without a name of its own still needs one in the list. */
@@ -40,7 +37,8 @@ const UPLOAD_FORM = {
 
 /** The dialect v1: plain JSON and problems. To be registered under `/api/v1`, behind authentication. */
 export async function v1(app: FastifyInstance, options: V1Options): Promise<void> {
-  const { library, maxUploadBytes } = options;
+  const { uploads } = options;
+  const { library } = uploads;
   app.setErrorHandler(answerProblem);
   app.setNotFoundHandler(answerNoRoute);
   app.removeContentTypeParser(['application/json', 'text/plain']);
@@ -51,10 +49,10 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
     else void parseJson(request, String(body), done);
   });
 
-  app.post('/media', { preHandler: requireWriter }, upload);
+  app.post('/media', { preHandler: requireWriter }, inTurn(uploads, upload));
   app.get('/media', list);
   app.get('/media/:id', get);
-  app.patch('/media/:id', { preHandler: requireWriter, bodyLimit: MAX_JSON_BYTES }, change);
+  app.patch('/media/:id', { preHandler: requireWriter }, change);
   app.delete('/media/:id', { preHandler: requireWriter }, remove);
   app.get('/media/:id/content', { exposeHeadRoute: false }, content);
   app.head('/media/:id/content', content);
@@ -64,13 +62,7 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
     const { principal } = request;
-    const { isWhole, fields, file, faults } = await readUpload(
-      request,
-      reply,
-      library,
-      maxUploadBytes,
-      UPLOAD_FORM,
-    );
+    const { isWhole, fields, file, faults } = await readUpload(request, reply, uploads, UPLOAD_FORM);
     const checked = check(uploadFields, Object.fromEntries(fields));
     if (file === undefined || !checked.success || faults.length > 0) {
       await file?.received.discard();

@@ -46,15 +46,17 @@ function fieldsOf({ status, fields, refusal, message }: Failure): Readonly<Recor
   );
 }
 
-async function send(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  status: number,
-  detail: string,
-  errors: Readonly<Record<string, string[]>>,
-): Promise<unknown> {
+/** A failure as v1 writes it; 431 arises where there is no request yet, nor always a url. */
+export function problemOf(failure: {
+  readonly status: number;
+  readonly detail: string;
+  readonly errors: Readonly<Record<string, string[]>>;
+  readonly url: string | undefined;
+  readonly requestId: string;
+}) {
+  const { status, detail, errors, url, requestId } = failure;
   const hasErrors = Object.keys(errors).length > 0;
-  const problem = {
+  return {
     type: `https://tools.ietf.org/html/${DEFINITIONS[status] ?? 'rfc9110#section-15'}`,
     title:
       hasErrors && status === 400
@@ -62,10 +64,20 @@ async function send(
         : (STATUS_CODES[status] ?? 'Error'),
     status,
     detail,
-    instance: request.url.split('?')[0],
+    instance: url?.split('?')[0],
     ...(hasErrors && { errors }),
-    traceId: request.id,
+    traceId: requestId,
   };
+}
+
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  errors: Readonly<Record<string, string[]>>,
+): Promise<unknown> {
+  const problem = problemOf({ status, detail, errors, url: request.url, requestId: request.id });
   return await reply
     .code(status)
     .header('cache-control', 'no-store')
@@ -86,7 +98,9 @@ const DEFINITIONS: Readonly<Record<number, string>> = {
   413: 'rfc9110#section-15.5.14',
   415: 'rfc9110#section-15.5.16',
   416: 'rfc9110#section-15.5.17',
+  408: 'rfc9110#section-15.5.9',
   429: 'rfc6585#section-4',
+  431: 'rfc6585#section-5',
   500: 'rfc9110#section-15.6.1',
   503: 'rfc9110#section-15.6.4',
   507: 'rfc4918#section-11.5',

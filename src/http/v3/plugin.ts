@@ -1,18 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../../library/errors.ts';
-import type { Library } from '../../library/library.ts';
 import { requireWriter } from '../authentication.ts';
 import { answerFailure, answerNotFound, success } from '../envelope.ts';
 import { type FieldFault, invalidFields } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
 import { readUpload, type Upload } from '../upload.ts';
+import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
 import { presentPrompt } from './present.ts';
 import { listQuery, promptParams, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
 
 export interface V3Options {
-  readonly library: Library;
-  readonly maxUploadBytes: number;
+  readonly uploads: Uploads;
 }
 
 /** v3 documents 400 for every refusal of the input, whatever HTTP has for it. */
@@ -34,7 +33,8 @@ const UPLOAD_FORM = {
 };
 
 /** The dialect v3: paths, fields, statuses and the envelope. To be registered under `/v3`, behind authentication. */
-export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Options): Promise<void> {
+export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<void> {
+  const { library } = uploads;
   app.setErrorHandler((error, request, reply) =>
     answerFailure(error, request, reply, (status) => (DOCUMENTED_AS_400.has(status) ? 400 : status)),
   );
@@ -43,7 +43,7 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
-  app.post('/media-prompts', { preHandler: requireWriter }, upload);
+  app.post('/media-prompts', { preHandler: requireWriter }, inTurn(uploads, upload));
   app.get('/media-prompts', list);
   app.get('/media-prompts/list', list);
   app.get('/media-prompts/:media_prompt_id', get);
@@ -54,9 +54,9 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
     const { principal } = request;
-    const upload = await readUpload(request, reply, library, maxUploadBytes, {
+    const upload = await readUpload(request, reply, uploads, {
       ...UPLOAD_FORM,
-      beforeFile: (early) => refuseTakenName(request, early),
+      beforeFile: (early) => refuseEarly(request, early),
     });
     const { fields, file, faults } = upload;
     const checked = check(uploadFields, Object.fromEntries(fields));
@@ -95,7 +95,7 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
     if (!checked.success) return [];
     const { org_unit_id: unit = principal.orgUnitId, name } = checked.data;
     try {
-      await library.assertNameFree(principal, unit, name);
+      await library.assertRoomFor(principal, unit, name);
       return [];
     } catch (error) {
       const isTaken = error instanceof LibraryError && error.code === 'name-taken';
@@ -104,13 +104,13 @@ export async function v3(app: FastifyInstance, { library, maxUploadBytes }: V3Op
   }
 
   /** Only where the unit came before the file too: one that comes later could make the name a free one. */
-  async function refuseTakenName(
+  async function refuseEarly(
     { principal }: FastifyRequest,
     fields: ReadonlyMap<string, string>,
   ): Promise<void> {
     const checked = check(uploadFields.pick({ name: true, org_unit_id: true }), Object.fromEntries(fields));
     if (!checked.success || checked.data.org_unit_id === undefined) return;
-    await library.assertNameFree(principal, checked.data.org_unit_id, checked.data.name);
+    await library.assertRoomFor(principal, checked.data.org_unit_id, checked.data.name);
   }
 
   async function list(request: FastifyRequest) {

@@ -1,0 +1,60 @@
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { RequestError } from './failure.ts';
+import { holdContinue, sayContinue } from './held-continue.ts';
+
+/** How long a client may take for the header of a request, ms. */
+const HEADERS_TIMEOUT = 20_000;
+/** Lines of a header; browsers behind proxies send some thirty. Their bytes are bounded by Node: 16 KiB. */
+const MAX_HEADERS = 200;
+
+/** For the making of the server. */
+export const HEADER_BOUNDS = {
+  headersTimeout: HEADERS_TIMEOUT,
+  connectionsCheckingInterval: HEADERS_TIMEOUT / 4,
+} as const;
+
+export interface Bounds {
+  /** At once; one more is closed before it is heard. */
+  readonly maxConnections: number;
+  /** How long a body that is no form may take to arrive, ms. */
+  readonly bodyMs: number;
+}
+
+/** Bounds what a client may take with connections, headers and bodies that are no uploads. */
+export function setBounds(app: FastifyInstance, { maxConnections, bodyMs }: Bounds): void {
+  app.server.maxConnections = maxConnections;
+  // Some versions of Node drop what is beyond in silence, others refuse it without knowing the path.
+  app.server.maxHeadersCount = 0;
+  holdContinue(app.server);
+  app.addHook('onRequest', async (request) => {
+    if (request.raw.rawHeaders.length > 2 * MAX_HEADERS) {
+      throw new RequestError(431, `The request has more than ${MAX_HEADERS} headers; send fewer.`);
+    }
+  });
+  app.addHook('preParsing', async (request, reply, payload) => {
+    if (!isForm(request)) beginBody(request, reply, payload as Readable, bodyMs);
+    return payload;
+  });
+}
+
+/** A form is read later, when it is its turn, and judged by its pace. */
+const isForm = ({ headers }: FastifyRequest): boolean =>
+  /^\s*multipart\//i.test(headers['content-type'] ?? '');
+
+function beginBody(request: FastifyRequest, reply: FastifyReply, body: Readable, bodyMs: number): void {
+  sayContinue(reply.raw);
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
+  if (length === '0' && encoding === undefined) return;
+  const deadline = setTimeout(() => {
+    // Nobody listens when nobody reads it; then there is nothing to give up.
+    if (body.listenerCount('error') > 0) body.emit('error', tooSlow());
+  }, bodyMs);
+  body.once('close', () => clearTimeout(deadline));
+}
+
+function tooSlow(): RequestError {
+  return new RequestError(408, 'The request took too long to arrive; send it again.', {
+    headers: { connection: 'close' },
+  });
+}

@@ -1,0 +1,59 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LibraryError } from '../library/errors.ts';
+import type { Library } from '../library/library.ts';
+import { isHeld, sayContinue } from './held-continue.ts';
+import type { UploadGate } from './upload-gate.ts';
+import { type BodyLimits, isDeclaredTooLarge } from './upload-parts.ts';
+
+/** What a dialect needs for taking uploads. */
+export interface Uploads {
+  readonly library: Library;
+  readonly gate: UploadGate;
+  readonly limits: BodyLimits;
+}
+
+type Handler<Answer> = (request: FastifyRequest, reply: FastifyReply) => Promise<Answer>;
+
+/**
+ * Runs the handler of an upload when it is its turn, and gives its place back once it is through. Until then no
+ * byte of the body is read: the client is told to wait by 100 Continue, or by a connection that takes no more.
+ *
+ * One that leaves while it waits loses its place: at once if it still waits to be told to send, otherwise, since
+ * nothing is read that would tell, no later than at its turn.
+ */
+export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answer>): Handler<Answer> {
+  return async (request, reply) => {
+    const isRefusedUnread = !request.isMultipart() || isDeclaredTooLarge(request, limits.maxBytes);
+    if (isRefusedUnread) return await handler(request, reply);
+    const { socket } = request.raw;
+    // Silence is ours while it waits for its turn, and judged by the pace of its body after that.
+    const idleMs = socket.timeout ?? 0;
+    socket.setTimeout(0);
+    try {
+      const leave = await gate
+        .enter(request.principal.tokenKey, signalOfDeparture(reply), () => {
+          // Node would take in what fits its buffers, which for a thousand that wait is a lot.
+          if (!isHeld(reply.raw)) socket.pause();
+        })
+        .finally(() => socket.resume());
+      try {
+        sayContinue(reply.raw);
+        return await handler(request, reply);
+      } finally {
+        leave();
+      }
+    } finally {
+      socket.setTimeout(idleMs);
+    }
+  };
+}
+
+/** Aborts when the client goes away before it has its answer. The request itself closes once its body is read. */
+export function signalOfDeparture(reply: FastifyReply): AbortSignal {
+  const departure = new AbortController();
+  reply.raw.once('close', () => {
+    if (reply.raw.writableFinished) return;
+    departure.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
+  });
+  return departure.signal;
+}
