@@ -4,6 +4,7 @@ import { CatalogueError } from './catalogue/catalogue-error.ts';
 import { EmbeddedPostgresError } from './catalogue/embedded-postgres-launcher.ts';
 import { compose, type Service } from './compose.ts';
 import { type Config, ConfigError, configFrom } from './config.ts';
+import { createLog } from './log.ts';
 import { welcome } from './welcome.ts';
 
 /** What of the process the service touches. */
@@ -19,14 +20,14 @@ const STOP_MARGIN = 15_000;
 export async function serve(self: Process, onWatched: () => unknown): Promise<void> {
   try {
     const config = configFrom(self.env);
-    const log = pino({ level: config.logLevel }, await logDestination(self.stdout.isTTY));
+    const log = createLog(config.logLevel, await logDestination(self.stdout.isTTY));
     const starting = compose(config, log);
     starting.catch(() => undefined);
     endWithGrace(starting, config, log);
     onWatched();
     const service = await starting;
     const address = await listen(service, config);
-    if (self.stdout.isTTY) self.stdout.write(await welcome(service, address));
+    if (self.stdout.isTTY) self.stdout.write(await welcome(service, address, config.tokens));
   } catch (error) {
     self.stderr.write(`${reasonOf(error)}\n`);
     self.exit(1);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Service } from './compose.ts';
+import type { Config } from './config.ts';
 import { signToken } from './token.ts';
 
 /** npm starts the service in the folder of the project. */
@@ -11,10 +12,21 @@ const FIRST_ORG_UNIT = 1;
  * What a terminal shows as long as there is no prompt: a line that uploads one when pasted. It holds a token,
  * so it must never go where output is kept. Empty when there are prompts, or tokens come from elsewhere.
  */
-export async function welcome(service: Service, address: string): Promise<string> {
+export async function welcome(
+  service: Service,
+  address: string,
+  { issuer, audience }: Config['tokens'],
+): Promise<string> {
   const { secret, library } = service;
   if (secret === undefined || !(await library.isEmpty())) return '';
-  const token = signToken(secret, { userId: 1, orgUnitId: FIRST_ORG_UNIT, role: 'admin', expiresIn: '12h' });
+  const token = signToken(secret, {
+    userId: 1,
+    orgUnitId: FIRST_ORG_UNIT,
+    role: 'admin',
+    expiresIn: '12h',
+    issuer,
+    audience,
+  });
   const file = existsSync(SAMPLE) ? SAMPLE : 'your-prompt.wav';
   return `
 No prompts yet. Paste this into another terminal to upload one:

@@ -54,7 +54,32 @@ export function openDatabase(
     },
   });
   pool.on('error', options.onIdleError);
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: withoutLostConnections(pool) }) });
+  const queue: WaitingRoom = new Set();
+  const db = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: withoutLostConnections(pool, queue) }),
+  });
+  queues.set(db, queue);
+  return db;
+}
+
+/** Those who want a connection and have none yet, in the order in which they came. */
+type WaitingRoom = Set<{ readonly since: number }>;
+
+/** Kysely shows nothing of the pool that it was given. */
+const queues = new WeakMap<Database, WaitingRoom>();
+
+/** Who waits for a connection. */
+export interface DatabaseQueue {
+  readonly length: number;
+  /** How long the first has waited, ms; 0 when nobody does. */
+  readonly waitMs: number;
+}
+
+/** Who waits for a connection of this database now. */
+export function queueOf(db: Database): DatabaseQueue {
+  const queue = queues.get(db) ?? new Set();
+  for (const { since } of queue) return { length: queue.size, waitMs: performance.now() - since };
+  return { length: 0, waitMs: 0 };
 }
 
 /** Resolves when the database answers a query. @throws CatalogueError */
@@ -75,14 +100,19 @@ export async function answered<T>(query: Promise<T>): Promise<T> {
  * pg gives a connection whose query timed out back to the pool, where the next user would wait behind a query
  * that may never be answered. A connection that failed with anything but an answer of the server is closed.
  */
-function withoutLostConnections(pool: pg.Pool) {
+function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
   return {
     options: pool.options,
     end: () => pool.end(),
     async connect(): Promise<pg.PoolClient> {
-      const client = await pool.connect().catch((cause: unknown) => {
-        throw new CatalogueError('unavailable', 'No connection to the database.', { cause });
-      });
+      const place = { since: performance.now() };
+      queue.add(place);
+      const client = await pool
+        .connect()
+        .catch((cause: unknown) => {
+          throw new CatalogueError('unavailable', 'No connection to the database.', { cause });
+        })
+        .finally(() => queue.delete(place));
       const giveBack = client.release.bind(client);
       let lost: Error | undefined;
       const onLost = (error: Error) => {

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequestError } from './failure.ts';
 
 /**
  * One line for each answer. It names the route and not the url: a playback url is a capability, and queries may
@@ -16,9 +17,14 @@ export async function logAnswer(request: FastifyRequest, reply: FastifyReply): P
   );
 }
 
-/** A 500 is a fault of the program; the other 5xx say that something around it is away or full. */
+/**
+ * A 500 is a fault of the program; the other 5xx say that something around it is away or full. Those without a
+ * cause are refusals that whoever decided on them tells of once, and not as often as somebody asks.
+ */
 export function logFailure(request: FastifyRequest, status: number, error: unknown): void {
   if (status === 500) request.log.error({ err: error }, 'request failed');
-  else if (status > 500) request.log.warn({ err: error }, 'request could not be served');
+  else if (status > 500 && hasCause(error)) request.log.warn({ err: error }, 'request could not be served');
   else request.log.debug({ err: error }, 'request refused');
 }
+
+const hasCause = (error: unknown) => !(error instanceof RequestError) || error.cause !== undefined;

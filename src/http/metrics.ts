@@ -1,18 +1,20 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Library } from '../library/library.ts';
+import type { Load } from './load-shedding.ts';
+import type { UploadGate } from './upload-gate.ts';
 
 /** Seconds; prompts are answered from memory in less than the first, and large uploads take longer than the last. */
 const BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
 
 /**
- * `/metrics` in the form of Prometheus: the process, the answers by route, and what is kept for playing.
+ * `/metrics` in the form of Prometheus: the process, the answers by route, what is kept for playing, and the load.
  * Returns how to tell of an answer that the app's hooks do not see: counted only, to keep
  * their way short.
  */
 export function metrics(
   app: FastifyInstance,
-  { library }: { readonly library: Library },
+  { library, load, gate }: { readonly library: Library; readonly load: Load; readonly gate: UploadGate },
 ): (status: number) => void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -50,6 +52,43 @@ export function metrics(
       this.reset();
       this.inc({ result: 'hit' }, hits);
       this.inc({ result: 'miss' }, misses);
+    },
+  });
+  new Gauge({
+    name: 'media_prompts_database_queue',
+    help: 'Queries that wait for a connection to the database',
+    registers,
+    collect() {
+      this.set(library.databaseQueue().length);
+    },
+  });
+  new Gauge({
+    name: 'media_prompts_load_ratio',
+    help: 'How near each watched figure of load is to its bound',
+    labelNames: ['check'] as const,
+    registers,
+    collect() {
+      for (const { check, ratio } of load.ratios()) this.set({ check }, ratio);
+    },
+  });
+  new Counter({
+    name: 'media_prompts_shed_total',
+    help: 'Requests refused for too much load, by the check that was past its bound',
+    labelNames: ['check'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const { check, requests } of load.shed()) this.inc({ check }, requests);
+    },
+  });
+
+  new Gauge({
+    name: 'media_prompts_uploads',
+    help: 'Uploads that run, and those that wait for their turn',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      for (const [state, uploads] of Object.entries(gate.figures())) this.set({ state }, uploads);
     },
   });
 

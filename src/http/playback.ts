@@ -3,6 +3,7 @@ import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
 import type { Playable } from '../library/shelf.ts';
 import { type ExpressLaneOptions, openExpressLane } from './express-lane.ts';
+import type { Load } from './load-shedding.ts';
 import { methodNotAllowed } from './method-not-allowed.ts';
 import { createAnswers } from './recording-answer.ts';
 import { goneError, sendRecording } from './send-recording.ts';
@@ -21,8 +22,7 @@ export interface PlaybackOptions {
   readonly maxAgeSeconds: number;
   readonly authenticate: (request: FastifyRequest) => Promise<void>;
   readonly isClosing: () => boolean;
-  /** Refuses a question to the database when too many wait. */
-  readonly refuseWhenFull: () => void;
+  readonly load: Pick<Load, 'hasRoomToPlay' | 'refusePlayback'>;
   readonly carried: ExpressLaneOptions['carried'];
   readonly hasOrigins: boolean;
   /** Told of the status of answers that Fastify's hooks do not see. */
@@ -34,7 +34,7 @@ export interface PlaybackOptions {
  * the same for GET and HEAD. HEAD is a route of its own, since an automatic one would read the file to its end.
  */
 export async function playback(app: FastifyInstance, options: PlaybackOptions): Promise<void> {
-  const { library, access, maxAgeSeconds } = options;
+  const { library, access, load, maxAgeSeconds } = options;
   if (access === 'token') app.addHook('onRequest', options.authenticate);
   const cacheControl = `${access === 'link' ? 'public' : 'private'}, max-age=${maxAgeSeconds}`;
   const answerTo = createAnswers({ cacheControl });
@@ -52,9 +52,10 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
 
   async function find(request: FastifyRequest): Promise<Playable> {
     const { file } = request.params as { file: string };
-    if (library.atHand(file) === undefined) options.refuseWhenFull();
     const [, name = '', extension = ''] = /^([^.]+)\.([^.]+)$/.exec(file) ?? [];
-    const playable = await library.findPlayable(name, extension);
+    const isFull = !load.hasRoomToPlay();
+    const playable = isFull ? library.atHand(file) : await library.findPlayable(name, extension);
+    if (isFull && (playable === undefined || access === 'token')) load.refusePlayback();
     if (playable === undefined) throw goneError();
     if (access === 'token' && !(await isReached(request, playable))) throw goneError();
     return playable;

@@ -176,9 +176,6 @@ function bodyLines(face: Face, manner: Manner, contentType: string, length: numb
     'bytes',
     'x-content-type-options',
     'nosniff',
-    // A page of any other site may play it: who knows the url may.
-    'cross-origin-resource-policy',
-    'cross-origin',
   ];
   if (manner.contentDisposition !== undefined) lines.push('content-disposition', manner.contentDisposition);
   return lines;

@@ -1,7 +1,8 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
+import { cli } from '../e2e/service-process.ts';
 import { promptForm } from '../support/multipart.ts';
 import { SECRET, startService, type TestService, test, token } from '../support/service.ts';
 
@@ -11,8 +12,13 @@ const CLAIMS = { sub: '7', org_unit_id: 1, role: 'admin' };
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
 
 /** A token of any header and payload, signed by whatever `signer` makes of it. */
-function craft(header: object, payload: object, signer: (input: string) => Buffer | string): string {
-  const input = `${encode(header)}.${encode(payload)}`;
+function craft(
+  header: object,
+  payload: object,
+  signer: (input: string) => Buffer | string,
+  respell: (json: string) => string = (json) => json,
+): string {
+  const input = `${encode(header)}.${Buffer.from(respell(JSON.stringify(payload))).toString('base64url')}`;
   return `${input}.${Buffer.from(signer(input)).toString('base64url')}`;
 }
 
@@ -62,6 +68,12 @@ describe('a shared secret', () => {
 
   const good = hs256(CLAIMS);
   const [head = '', payload = '', signature = ''] = good.split('.');
+  const endless = craft(
+    { alg: 'HS256', typ: 'JWT' },
+    { ...CLAIMS, exp: 'forever' },
+    hmac(SECRET),
+    (payload) => payload.replace('"forever"', '1e999'),
+  );
   const refused: Readonly<Record<string, string | undefined>> = {
     'no header': undefined,
     'an empty header': '',
@@ -82,6 +94,11 @@ describe('a shared secret', () => {
     expired: `Bearer ${hs256({ ...CLAIMS, exp: inAnHour() - 7200 })}`,
     'no expiry': `Bearer ${hs256({ ...CLAIMS, exp: undefined })}`,
     'an expiry that is text': `Bearer ${hs256({ ...CLAIMS, exp: 'never' })}`,
+    'a start that is text': `Bearer ${hs256({ ...CLAIMS, nbf: 'now' })}`,
+    'an expiry without end': `Bearer ${endless}`,
+    'an ID token': `Bearer ${hs256(CLAIMS, { typ: 'id_token+jwt' })}`,
+    'a token that logs out': `Bearer ${hs256(CLAIMS, { typ: 'logout+jwt' })}`,
+    'a type that is no text': `Bearer ${hs256(CLAIMS, { typ: 1 })}`,
     'not valid yet': `Bearer ${hs256({ ...CLAIMS, nbf: inAnHour() })}`,
     'no org unit': `Bearer ${hs256({ ...CLAIMS, org_unit_id: undefined })}`,
     'an org unit that is text': `Bearer ${hs256({ ...CLAIMS, org_unit_id: '1' })}`,
@@ -95,6 +112,20 @@ describe('a shared secret', () => {
       expect(await statusFor(service, authorization)).toBe(401);
     });
   }
+
+  for (const typ of ['JWT', 'jwt', 'at+jwt', 'application/at+jwt', undefined]) {
+    test(`is met by a token of type ${typ}`, async ({ service }) => {
+      expect(await statusFor(service, `Bearer ${hs256(CLAIMS, { typ })}`)).toBe(200);
+    });
+  }
+
+  test('is met by a token as long as it is valid, and by the same one not a moment after', async ({
+    service,
+  }) => {
+    const bearer = `Bearer ${hs256({ ...CLAIMS, exp: Math.ceil(Date.now() / 1000) + 1 })}`;
+    expect(await statusFor(service, bearer)).toBe(200);
+    await expect.poll(() => statusFor(service, bearer), { timeout: 10_000 }).toBe(401);
+  });
 
   test('says the user by user_id, else by sub, and a sub that is no number is nobody', async ({
     service,
@@ -162,6 +193,56 @@ describe('issuer and audience', () => {
     } finally {
       await service.close();
     }
+  });
+});
+
+describe('a key that a token brings along', () => {
+  test('is neither used nor fetched, whatever key is configured', async () => {
+    let fetches = 0;
+    const attacker = createServer((_request, response) => {
+      fetches += 1;
+      const key = rsa.publicKey.export({ format: 'jwk' });
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ keys: [{ ...key, kid: 'mine', alg: 'RS256', use: 'sig' }] }));
+    });
+    await new Promise<void>((resolve) => attacker.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void attacker.close());
+    const { port } = attacker.address() as AddressInfo;
+    const jwks = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      const key = ed25519.publicKey.export({ format: 'jwk' });
+      response.end(JSON.stringify({ keys: [{ ...key, kid: 'ours', alg: 'EdDSA', use: 'sig' }] }));
+    });
+    await new Promise<void>((resolve) => jwks.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void jwks.close());
+    const url = `http://127.0.0.1:${port}/keys`;
+    const jwk = rsa.publicKey.export({ format: 'jwk' });
+    const x5c = [rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')];
+    const ours = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/keys`;
+    for (const env of [
+      {},
+      { JWT_SECRET: '', JWT_PUBLIC_KEY: pem(ed25519.publicKey) },
+      { JWT_SECRET: '', JWT_JWKS_URL: ours },
+    ]) {
+      const service = await startService(env);
+      try {
+        for (const header of [
+          { jwk },
+          { jku: url, kid: 'mine' },
+          { x5u: url },
+          { x5c },
+          { kid: url },
+          { kid: '../../../dev/null' },
+          { kid: "' or 1=1 --" },
+        ]) {
+          expect(await statusFor(service, `Bearer ${signed('RS256', CLAIMS, header)}`)).toBe(401);
+          expect(await statusFor(service, `Bearer ${hs256(CLAIMS, header, '')}`)).toBe(401);
+        }
+      } finally {
+        await service.close();
+      }
+    }
+    expect(fetches).toBe(0);
   });
 });
 
@@ -233,6 +314,64 @@ describe('a JWKS url', () => {
       expect(headers.get('retry-after')).toBe('2');
     } finally {
       await lonely.close();
+    }
+  });
+});
+
+describe('what a token says', () => {
+  const right = { ...CLAIMS, iss: 'https://issuer', aud: 'prompts' };
+  const wrong: Readonly<Record<string, object>> = {
+    expired: { ...right, exp: inAnHour() - 7200 },
+    'without an expiry': { ...right, exp: undefined },
+    'not valid yet': { ...right, nbf: inAnHour() },
+    'of another issuer': { ...right, iss: 'https://other' },
+    'of no issuer': { ...right, iss: undefined },
+    'for another audience': { ...right, aud: 'other' },
+    'for no audience': { ...right, aud: undefined },
+    'of no org unit': { ...right, org_unit_id: undefined },
+  };
+
+  test('is weighed the same with a public key and with a JWKS url', async () => {
+    const server = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      const key = rsa.publicKey.export({ format: 'jwk' });
+      response.end(JSON.stringify({ keys: [{ ...key, kid: 'RS256', alg: 'RS256', use: 'sig' }] }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const checks = { JWT_SECRET: '', JWT_ISSUER: 'https://issuer', JWT_AUDIENCE: 'prompts' };
+    const kid = 'RS256';
+    for (const key of [
+      { JWT_PUBLIC_KEY: pem(rsa.publicKey) },
+      { JWT_JWKS_URL: `http://127.0.0.1:${port}/jwks.json` },
+    ]) {
+      const service = await startService({ ...checks, ...key });
+      try {
+        expect(await statusFor(service, `Bearer ${signed('RS256', right, { kid })}`)).toBe(200);
+        for (const [what, claims] of Object.entries(wrong)) {
+          const status = await statusFor(service, `Bearer ${signed('RS256', claims, { kid })}`);
+          expect([what, status]).toEqual([what, 401]);
+        }
+        for (const header of [{ crit: ['x'], x: 1 }, { typ: 'logout+jwt' }, { alg: 'none' }]) {
+          const status = await statusFor(service, `Bearer ${signed('RS256', right, { kid, ...header })}`);
+          expect([header, status]).toEqual([header, 401]);
+        }
+      } finally {
+        await service.close();
+      }
+    }
+  });
+
+  test('is, in those that the command line signs, what the service demands', async () => {
+    const demands = { JWT_ISSUER: 'https://issuer', JWT_AUDIENCE: 'prompts' };
+    const service = await startService(demands);
+    try {
+      const { stdout } = await cli(service.dataDir, ['token'], { JWT_SECRET: SECRET, ...demands });
+      expect(await statusFor(service, `Bearer ${stdout.trim()}`)).toBe(200);
+      expect(await statusFor(service, `Bearer ${token()}`)).toBe(401);
+    } finally {
+      await service.close();
     }
   });
 });

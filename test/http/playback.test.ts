@@ -120,7 +120,13 @@ describe('health', () => {
   test('needs no token and says what is at work', async ({ service }) => {
     for (const [path, expected] of [
       ['/healthz', { status: 'ok' }],
-      ['/readyz', { status: 'ready', checks: { database: 'ok', blobs: 'ok' } }],
+      [
+        '/readyz',
+        {
+          status: 'ready',
+          checks: { database: 'ok', blobs: 'ok', event_loop: 'ok', database_pool: 'ok', memory: 'ok' },
+        },
+      ],
     ] as const) {
       const { status, body } = await service.get(path, { token: null });
       expect({ status, body }).toEqual({ status: 200, body: expected });

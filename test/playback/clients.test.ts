@@ -1,7 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -156,7 +159,21 @@ const LISTEN = `async ({ url, type }) => {
   }
 }`;
 
-const browserTest = test.extend<{ browser: Browser }>({
+const browserTest = test.extend<{ browser: Browser; site: string }>({
+  /** A page of another site: of the service's own, none may play. */
+  site: [
+    // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
+    async ({}, use) => {
+      const pages = createServer((_request, response) => {
+        response.setHeader('content-type', 'text/html').end('<!doctype html>');
+      }).listen(0, '127.0.0.1');
+      await once(pages, 'listening');
+      await use(`http://localhost:${(pages.address() as AddressInfo).port}`);
+      pages.close();
+      pages.closeAllConnections();
+    },
+    { scope: 'file' },
+  ],
   browser: [
     // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
     async ({}, use) => {
@@ -187,7 +204,7 @@ describe.skipIf(!existsSync(CHROMIUM))('Chromium', () => {
     {
       timeout: 60_000,
     },
-    async (extension, { service, browser, folder }) => {
+    async (extension, { service, browser, site, folder }) => {
       const { path, type } =
         extension === 'flac' && HAS_FFMPEG
           ? await addSound(service, 'Chromium flac', await longFlac(folder), 'flac')
@@ -197,8 +214,7 @@ describe.skipIf(!existsSync(CHROMIUM))('Chromium', () => {
       page.on('response', (response) => {
         if (response.url().endsWith(path)) statuses.push(response.status());
       });
-      // A page of the service's own origin.
-      await page.goto(`${service.base}/healthz`);
+      await page.goto(site);
       const script = `(${LISTEN})(${JSON.stringify({ url: service.base + path, type })})`;
       const heard = await page.evaluate<Listening>(script);
       await page.close();
