@@ -1,16 +1,16 @@
 import './load-env-file.ts';
-import { join } from 'node:path';
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pino from 'pino';
-import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import type { Database } from './catalogue/database.ts';
-import { joinCatalogue } from './catalogue/open-catalogue.ts';
-import { addOrgUnit, listOrgUnits } from './catalogue/org-units.ts';
+import { type CatalogueOptions, joinCatalogue } from './catalogue/open-catalogue.ts';
+import { addOrgUnit, listOrgUnits, pathInTree } from './catalogue/org-units.ts';
+import { listUsage, setQuota } from './catalogue/usage.ts';
+import { addKeepingCommands } from './commands/keeping.ts';
 import { type Config, configFrom } from './config.ts';
 import type { Role } from './http/authentication.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
-import { verify } from './library/verify.ts';
+import { createLog } from './log.ts';
 import { signToken } from './token.ts';
 
 const program = new Command('media-prompts')
@@ -36,9 +36,11 @@ program
   .option('--user <id>', 'user ID that uploads are credited to', positive, 1)
   .option('--expires <span>', 'how long it is valid, such as 12h or 30d', span, '12h')
   .action(async (options: { orgUnit: number; role: Role; user: number; expires: string }) => {
-    const secret = await signingSecret(configFrom(process.env));
+    const config = configFrom(process.env);
+    const secret = await signingSecret(config);
     const { orgUnit: orgUnitId, user: userId, role, expires: expiresIn } = options;
-    print(signToken(secret, { orgUnitId, userId, role, expiresIn }));
+    const { issuer, audience } = config.tokens;
+    print(signToken(secret, { orgUnitId, userId, role, expiresIn, issuer, audience }));
   });
 
 const orgUnits = program.command('org-unit').description('manage the tree of org units');
@@ -55,7 +57,7 @@ orgUnits
   .action(async (name: string, options: { parent?: number }) => {
     await withDatabase(async (db) => {
       const unit = await addOrgUnit(db, { name, parentId: options.parent ?? null });
-      if (unit === undefined) fail(`There is no org unit ${options.parent}; "org-unit list" shows all.`);
+      if (unit === undefined) fail(noUnit(options.parent));
       else print(String(unit.id));
     });
   });
@@ -70,6 +72,38 @@ orgUnits
     });
   });
 
+orgUnits
+  .command('usage')
+  .argument('[id]', 'only this unit and those below it', positive)
+  .description('print what each org unit keeps itself: ID, prompts, bytes, quota in bytes, name')
+  .action(async (id: number | undefined) => {
+    await withDatabase(async (db, { storageQuotaBytes }) => {
+      const root = id === undefined ? undefined : await pathInTree(db, id, id);
+      if (id !== undefined && root === undefined) {
+        fail(noUnit(id));
+        return;
+      }
+      for (const unit of await listUsage(db, storageQuotaBytes, root)) {
+        print([unit.id, unit.prompts, unit.bytes, unit.quota || 'none', unit.name].join('\t'));
+      }
+    });
+  });
+
+orgUnits
+  .command('quota')
+  .argument('<id>', 'the org unit', positive)
+  .argument(
+    '<quota>',
+    'bytes its own recordings may take, "none", or "default" for STORAGE_QUOTA_BYTES',
+    quota,
+  )
+  .description('set how much an org unit may keep; what it keeps already stays')
+  .action(async (id: number, bytes: number | null) => {
+    await withDatabase(async (db) => {
+      if (!(await setQuota(db, id, bytes))) fail(noUnit(id));
+    });
+  });
+
 program
   .command('migrate')
   .description('bring the database schema up to date (the service does so at its start)')
@@ -77,21 +111,15 @@ program
     await withDatabase(async () => print('The database is up to date.'));
   });
 
-program
-  .command('verify')
-  .description('compare rows and bytes; report, change nothing, and exit with 1 if anything is wrong')
-  .action(async () => {
-    await withDatabase(async (db, config) => {
-      const blobs = await createDiskBlobStore(join(config.dataDir, 'uploads'));
-      let faults = 0;
-      for await (const finding of verify(db, blobs)) {
-        print(`${finding.kind}\t${finding.key}\t${finding.detail}`);
-        if (finding.isFault) faults += 1;
-      }
-      if (faults > 0) fail(`${faults} recordings are not as they should be.`);
-      else print('Every prompt has its bytes.');
-    });
-  });
+addKeepingCommands(program, {
+  console: { print, remark: (text) => void process.stderr.write(text), isWatched: process.stderr.isTTY },
+  config: () => configFrom(process.env),
+  withDatabase,
+  exitWith: (code, reason) => {
+    if (reason !== undefined) fail(reason);
+    process.exitCode = code;
+  },
+});
 
 try {
   await program.parseAsync();
@@ -99,11 +127,14 @@ try {
   fail(error instanceof Error ? error.message : String(error));
 }
 
-async function withDatabase(work: (db: Database, config: Config) => Promise<void>): Promise<void> {
+async function withDatabase(
+  work: (db: Database, config: Config) => Promise<void>,
+  options: Pick<CatalogueOptions, 'isPatient' | 'upTo'> = {},
+): Promise<void> {
   const config = configFrom(process.env);
   // stdout is the command's own.
-  const log = pino({ level: 'warn' }, pino.destination(2));
-  const catalogue = await joinCatalogue({ choice: config.database, poolSize: 2, log });
+  const log = createLog('warn', pino.destination(2));
+  const catalogue = await joinCatalogue({ choice: config.database, poolSize: 2, log, ...options });
   try {
     await work(catalogue.db, config);
   } finally {
@@ -125,6 +156,16 @@ function positive(text: string): number {
   return Number(text);
 }
 
+/** As the database has it: null for the configured one, 0 for none. */
+function quota(text: string): number | null {
+  if (text === 'default') return null;
+  if (text === 'none') return 0;
+  if (!/^[1-9]\d{0,14}$/.test(text)) {
+    throw new InvalidArgumentError('It must be a number of bytes from 1, "none" or "default".');
+  }
+  return Number(text);
+}
+
 function span(text: string): string {
   if (!/^[1-9]\d{0,8} ?[a-z]+$/i.test(text)) {
     throw new InvalidArgumentError('It must be a number with a unit, such as 90m, 12h or 30d.');
@@ -135,6 +176,10 @@ function span(text: string): string {
 function nonEmpty(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return text.trim();
+}
+
+function noUnit(id: number | undefined): string {
+  return `There is no org unit ${id}; "org-unit list" shows all.`;
 }
 
 function print(line: string): void {

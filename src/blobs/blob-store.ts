@@ -52,6 +52,12 @@ export interface BlobStore {
   remove(keys: readonly string[]): Promise<void>;
   /** Every published blob, in no order. Memory does not grow with their number. */
   list(): AsyncIterable<StoredBlob>;
+  /** Everything staged, whole or not, under its name as the key, in no order. */
+  listStaged(): AsyncIterable<StoredBlob>;
+  /** The number that was marked last; 0 when none was, or when it was lost. */
+  mark(): Promise<number>;
+  /** Keeps a number beside the blobs. A power cut may take it back to an older one. */
+  setMark(mark: number): Promise<void>;
   /** Resolves when the store can take bytes. */
   check(): Promise<void>;
 }

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
+import { access, mkdir, open, opendir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import process from 'node:process';
+import { passed } from '../steps.ts';
 import {
   BlobError,
   type BlobErrorCode,
@@ -16,6 +18,7 @@ import { transferBlocks } from './file-transfer.ts';
 const PUBLISHED = 'call-flow-recordings';
 /** Beside it, on the same file system, so that publishing is a rename. */
 const STAGING = '.arriving';
+const MARK = '.ledger-clock';
 
 /**
  * Blobs as files below `root`. Order of a write: bytes, fsync of the file, rename, fsync of the folder; so a
@@ -37,13 +40,17 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
     async publish(staged: StagedBlob, key: string): Promise<void> {
       await guarded(async () => {
         await rename(staged.path, join(published, key));
+        passed('published');
         await syncFolder(published);
+        passed('folder-synced');
       });
     },
 
     async unstage(name: string): Promise<void> {
       await guarded(async () => {
-        if (await removeFile(join(staging, name))) await syncFolder(staging);
+        if (!(await removeFile(join(staging, name)))) return;
+        passed('unstaged');
+        await syncFolder(staging);
       });
     },
 
@@ -69,15 +76,31 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
       await guarded(async () => {
         let removed = false;
         for (const key of keys) removed = (await removeFile(join(published, key))) || removed;
-        if (removed) await syncFolder(published);
+        if (!removed) return;
+        passed('bytes-removed');
+        await syncFolder(published);
       });
     },
 
-    async *list(): AsyncIterable<StoredBlob> {
-      for await (const entry of await guarded(() => opendir(published), 'unavailable')) {
-        const size = entry.isFile() ? await guarded(() => sizeOf(join(published, entry.name))) : undefined;
-        if (size !== undefined) yield { key: entry.name, size };
-      }
+    list: () => filesIn(published),
+
+    listStaged: () => filesIn(staging),
+
+    async mark(): Promise<number> {
+      const text = await guarded(() => readFile(join(root, MARK), 'utf8')).catch((error: unknown) => {
+        if (error instanceof BlobError && error.code === 'not-found') return '';
+        throw error;
+      });
+      return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+    },
+
+    async setMark(mark: number): Promise<void> {
+      // Each under a name of its own, since several processes may do this at the same time.
+      const draft = join(root, `${MARK}-${process.pid}`);
+      await guarded(async () => {
+        await writeFile(draft, String(mark));
+        await rename(draft, join(root, MARK));
+      }, 'unavailable');
     },
 
     async check(): Promise<void> {
@@ -87,6 +110,13 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
       }, 'unavailable');
     },
   };
+}
+
+async function* filesIn(folder: string): AsyncGenerator<StoredBlob> {
+  for await (const entry of await guarded(() => opendir(folder), 'unavailable')) {
+    const size = entry.isFile() ? await guarded(() => sizeOf(join(folder, entry.name))) : undefined;
+    if (size !== undefined) yield { key: entry.name, size };
+  }
 }
 
 /** False when there was none. */

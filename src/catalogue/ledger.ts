@@ -74,11 +74,3 @@ export async function takeAbandoned(
       .execute(),
   );
 }
-
-/** Does any row, in whatever state, name this blob? */
-export async function isInLedger(db: Database, name: string): Promise<boolean> {
-  const row = await answered(
-    db.selectFrom('blobs').where('name', '=', name).select('name').executeTakeFirst(),
-  );
-  return row !== undefined;
-}

@@ -6,21 +6,27 @@ import { answered, type Database } from './database.ts';
 /** Any number that nobody else locks; all processes of the service agree on it. */
 const MIGRATION_LOCK = 7_330_114_209;
 
+/** The migrations that this version of the service knows, oldest first. */
+export const knownMigrations = (): readonly string[] => Object.keys(migrations).sort();
+
 /**
- * Brings the schema up to date and returns the names of the migrations it ran. Any number of processes may
+ * Brings the schema up to date, or up to the migration `upTo`, and returns the names of the migrations it ran. Any number of processes may
  * call it at the same time: each migration runs once, the others wait. All or nothing. To be called on a patient
  * database, since waiting may take longer than a query's usual bound.
  *
  * The lock lives and dies with the transaction. A session lock, which is what the migrator takes by itself,
  * stays behind on a pooler's connection.
+ *
+ * It rejects when the database is already beyond what is asked for.
  */
-export async function migrate(db: Database): Promise<readonly string[]> {
+export async function migrate(db: Database, upTo?: string): Promise<readonly string[]> {
+  const wanted = Object.entries(migrations).filter(([name]) => upTo === undefined || name <= upTo);
   return await answered(
     db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
       const migrator = new Migrator({
         db: trx,
-        provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
+        provider: { getMigrations: () => Promise.resolve(Object.fromEntries(wanted)) },
       });
       const { error, results } = await migrator.migrateToLatest();
       if (error !== undefined) throw error;

@@ -19,6 +19,10 @@ export interface CatalogueOptions {
   readonly choice: DatabaseChoice;
   readonly poolSize: number;
   readonly log: ServerLog;
+  /** Waits for an answer as long as it takes: for commands that ask for much at once. */
+  readonly isPatient?: boolean;
+  /** The migration to stop at; without it, the latest. */
+  readonly upTo?: string;
 }
 
 /** How long a server that is not up yet is waited for, ms. */
@@ -30,11 +34,13 @@ const RETRY_PAUSE = 500;
  *
  * @throws EmbeddedPostgresError, or CatalogueError `unavailable` when a server does not answer within 30 s
  */
-export async function openCatalogue({ choice, poolSize, log }: CatalogueOptions): Promise<Catalogue> {
+export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
+  const { choice, poolSize, log, isPatient = false, upTo } = options;
   const { address, stop } = await addressOf(choice, log);
   let isClosing = false;
   const db = openDatabase(address, {
     poolSize,
+    isPatient,
     onIdleError: ({ message }) => {
       if (!isClosing) log.warn({ reason: message }, 'an idle database connection was lost');
     },
@@ -46,7 +52,7 @@ export async function openCatalogue({ choice, poolSize, log }: CatalogueOptions)
   };
   try {
     await awaitServer(db, log);
-    const applied = await migratePatiently(address);
+    const applied = await migratePatiently(address, upTo);
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     return { db, close };
   } catch (error) {
@@ -57,25 +63,25 @@ export async function openCatalogue({ choice, poolSize, log }: CatalogueOptions)
 
 /** For commands beside a running service: uses the embedded server that runs already, else starts it. */
 export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogue> {
-  const { choice } = options;
+  const { choice, poolSize, isPatient = false, upTo } = options;
   const host = choice.kind === 'embedded' ? await runningSocket(choice.directory) : undefined;
   if (host === undefined) return await openCatalogue(options);
   const address = { host, port: socketPort, user: superuser, database: databaseName };
-  const db = openDatabase(address, { poolSize: 1, onIdleError: () => undefined });
+  const db = openDatabase(address, { poolSize, isPatient, onIdleError: () => undefined });
   try {
     await checkDatabase(db);
   } catch {
     await db.destroy();
     return await openCatalogue(options);
   }
-  await migratePatiently(address);
+  await migratePatiently(address, upTo);
   return { db, close: () => db.destroy() };
 }
 
-async function migratePatiently(address: DatabaseAddress): Promise<readonly string[]> {
+async function migratePatiently(address: DatabaseAddress, upTo?: string): Promise<readonly string[]> {
   const db = openDatabase(address, { poolSize: 1, onIdleError: () => undefined, isPatient: true });
   try {
-    return await migrate(db);
+    return await migrate(db, upTo);
   } finally {
     await db.destroy();
   }

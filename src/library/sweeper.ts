@@ -3,6 +3,8 @@ import { FORMATS } from '../audio/formats.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { type Abandoned, strike, takeAbandoned } from '../catalogue/ledger.ts';
+import { advanceClock } from '../catalogue/ledger-clock.ts';
+import { passed } from '../steps.ts';
 
 /** Blobs taken at once: bounds memory, and what a crash in the middle makes wait for the next lease. */
 const BATCH = 100;
@@ -16,15 +18,27 @@ const EXTENSIONS = [...new Set(Object.values(FORMATS).map((format) => format.ext
  * is its own for `holdMs`, after which it counts as killed.
  */
 export async function sweep(db: Database, blobs: BlobStore, holdMs: number): Promise<number> {
+  await keepTime(db, blobs);
   let swept = 0;
   for (;;) {
     const batch = await takeAbandoned(db, BATCH, holdMs);
+    if (batch.length > 0) passed('sweep-took');
     const { gone, faults } = await removeEach(blobs, batch);
     await strike(db, gone);
+    if (gone.length > 0) passed('struck');
     if (faults.length > 0) throw faults[0];
     swept += batch.length;
     if (batch.length < BATCH) return swept;
   }
+}
+
+/**
+ * Before anything is removed: is this the ledger that knew of these bytes last? An older one forgets what it takes
+ * for uploads on their way. A store too full for the mark must still be swept.
+ */
+async function keepTime(db: Database, blobs: BlobStore): Promise<void> {
+  const reading = await advanceClock(db, await blobs.mark());
+  await blobs.setMark(reading).catch(() => undefined);
 }
 
 /** One blob that will not go keeps none of the others; it is tried again when the hold on it has run out. */

@@ -1,45 +1,73 @@
-import { FORMATS } from '../audio/formats.ts';
-import { BlobError, type BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
-import { isInLedger } from '../catalogue/ledger.ts';
-import { walkRecordings } from '../catalogue/recordings.ts';
+import { auditUsage, rebuildUsage } from '../catalogue/usage.ts';
+import type { Finding } from './findings.ts';
+import { sweep } from './sweeper.ts';
+import { findStrayBlobs, findStrayEntries } from './verify-ledger.ts';
+import { findBadRecordings } from './verify-recordings.ts';
 
-/** One difference between rows and bytes. */
-export interface Finding {
-  /** `missing`: a prompt without bytes; `wrong-size`; `unknown`: bytes that no ledger row names. */
-  readonly kind: 'missing' | 'wrong-size' | 'unknown';
-  readonly key: string;
-  readonly detail: string;
-  /** Unknown bytes harm nobody: they may be what an older backup of the database does not know of. */
-  readonly isFault: boolean;
+/** How far a verification has come; grows while it runs. */
+export interface Progress {
+  recordings: number;
+  /** Of recordings, read and hashed. */
+  bytesRead: number;
+  ledgerRows: number;
+  files: number;
 }
 
-/** Walks rows and blobs and reports where they differ. Changes nothing; memory does not grow with their number. */
-export async function* verify(db: Database, blobs: BlobStore): AsyncGenerator<Finding> {
-  for await (const { blobName, container, fileSize } of walkRecordings(db)) {
-    const key = `${blobName}.${FORMATS[container as keyof typeof FORMATS].extension}`;
-    const size = await sizeOf(blobs, key);
-    if (size === undefined) {
-      yield { kind: 'missing', key, detail: `${fileSize} bytes expected`, isFault: true };
-    } else if (size !== fileSize) {
-      yield { kind: 'wrong-size', key, detail: `${fileSize} bytes expected, ${size} found`, isFault: true };
-    }
-  }
-  for await (const { key, size } of blobs.list()) {
-    const name = key.slice(0, key.indexOf('.'));
-    if (!(await isInLedger(db, name))) {
-      yield { kind: 'unknown', key, detail: `${size} bytes`, isFault: false };
-    }
-  }
+export interface VerifyOptions {
+  /** Also reads every byte and compares its sha256. */
+  readonly deep: boolean;
+  /** Kept up to date for whoever shows it. */
+  readonly progress?: Progress;
 }
 
-async function sizeOf(blobs: BlobStore, key: string): Promise<number | undefined> {
-  try {
-    const blob = await blobs.open(key);
-    await blob.close();
-    return blob.size;
-  } catch (error) {
-    if (error instanceof BlobError && error.code === 'not-found') return undefined;
-    throw error;
+/** A progress that has not begun. */
+export const noProgress = (): Progress => ({ recordings: 0, bytesRead: 0, ledgerRows: 0, files: 0 });
+
+/**
+ * Walks recordings, ledger, files and counters and reports where they differ. Changes nothing, takes no lock, and
+ * memory does not grow with their number. It may run beside the service: whatever looks wrong is looked at again,
+ * in the order in which the service works, so an upload or a delete on its way is never reported.
+ *
+ * @throws CatalogueError, BlobError when database or store cannot be asked
+ */
+export async function* verify(
+  db: Database,
+  blobs: BlobStore,
+  { deep, progress = noProgress() }: VerifyOptions,
+): AsyncGenerator<Finding> {
+  await blobs.check();
+  yield* findBadRecordings(db, blobs, deep, progress);
+  yield* findStrayEntries(db, progress);
+  yield* findStrayBlobs(db, blobs, progress);
+  yield* findMiscounts(db);
+}
+
+/** What was mended. */
+export interface Repairs {
+  /** Blobs removed that were abandoned or deleted. */
+  readonly swept: number;
+  /** Counters of use that were wrong. */
+  readonly recounted: number;
+}
+
+/**
+ * Mends what can be mended without guessing: removes what the ledger says is abandoned or deleted, exactly as the
+ * sweeper does, and counts anew what is counted wrong. It removes no bytes that the ledger does not name and touches no prompt.
+ */
+export async function repair(db: Database, blobs: BlobStore, leaseMs: number): Promise<Repairs> {
+  return { swept: await sweep(db, blobs, leaseMs), recounted: await rebuildUsage(db) };
+}
+
+async function* findMiscounts(db: Database): AsyncGenerator<Finding> {
+  for await (const { orgUnitId, messageType, counted, actual } of auditUsage(db)) {
+    yield {
+      kind: 'miscounted',
+      subject: `org unit ${orgUnitId}, ${messageType}`,
+      detail:
+        `${actual.prompts} prompts of ${actual.bytes} bytes expected, ` +
+        `${counted.prompts} of ${counted.bytes} counted`,
+    };
   }
 }

@@ -343,7 +343,11 @@ describe('memory', () => {
           scripts: { start: string };
         };
         const flags = scripts.start.match(/--\S+/g) ?? [];
-        const service = await startProcess(dataDir, {}, [process.execPath, ...flags, 'dist/src/main.js']);
+        const service = await startProcess(dataDir, { UPLOAD_QUEUE_SECONDS: '600' }, [
+          process.execPath,
+          ...flags,
+          'dist/src/main.js',
+        ]);
         const token = await tokenFor(dataDir);
         const wav = fixture('tone.wav');
         const statuses = await Promise.all(

@@ -7,6 +7,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
+import { fixture } from '../support/multipart.ts';
 
 /** The service as an operator runs it: a process, its output and its exit. Knows nothing of the source. */
 export interface ServiceProcess {
@@ -111,4 +112,32 @@ export async function bytesOnDisk(dataDir: string): Promise<string[]> {
 async function exitOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<number | string> {
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   return code ?? signal ?? 'unknown';
+}
+
+/** What an upload was answered. */
+export interface UploadedFile {
+  readonly media_prompt_id: number;
+  readonly url: string;
+  /** Bytes. */
+  readonly file_size: number;
+}
+
+/** Uploads a small file, which must be taken. */
+export async function uploadFile(
+  service: ServiceProcess,
+  token: string,
+  name: string,
+): Promise<UploadedFile> {
+  const form = new FormData();
+  form.set('file', new Blob([fixture('tone.mp3')]), 'tone.mp3');
+  form.set('name', name);
+  form.set('message_type', 'prompt');
+  const response = await fetch(`${service.base}/v3/media-prompts`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: form,
+  });
+  const text = await response.text();
+  if (response.status !== 201) throw new Error(`${response.status}: ${text}`);
+  return (JSON.parse(text) as { data: UploadedFile }).data;
 }

@@ -46,6 +46,7 @@ async function openStores() {
       inspector,
       maxUploadBytes: 1_000_000,
       playbackCacheBytes: 0,
+      storageQuotaBytes: 0,
       uploadLeaseMs: HOUR,
       onLeftBehind: (error) => expect.fail(`left behind: ${String(error)}`),
     });
@@ -226,6 +227,7 @@ describe('a deleted prompt', () => {
       inspector: stores.inspector,
       maxUploadBytes: 1_000_000,
       playbackCacheBytes: 0,
+      storageQuotaBytes: 0,
       uploadLeaseMs: HOUR,
       onLeftBehind: (error) => left.push(error),
     });
