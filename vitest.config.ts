@@ -1,9 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { closingLine } from './test/support/closing-line.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // `npm run test:faults` has rules of its own: one thing at a time, and times that count.
+    exclude: [...configDefaults.exclude, 'test/faults/**'],
     reporters: ['default', closingLine],
     globalSetup: ['test/support/database-server.ts'],
     testTimeout: 30_000,

@@ -1,4 +1,5 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { passed } from '../steps.ts';
 import { BLOCK, giveBack, takeBlock } from './block-pool.ts';
 
 /**
@@ -15,6 +16,7 @@ export async function writeDurably(
   signal: AbortSignal,
 ): Promise<void> {
   const file = await open(path, 'wx');
+  passed('staging-opened');
   const writer = createBlockWriter(file);
   try {
     await unlessAborted(signal, async () => {
@@ -22,6 +24,7 @@ export async function writeDurably(
     });
     await writer.flush();
     await file.sync();
+    passed('staged-synced');
   } catch (error) {
     await writer.stop();
     await file.close();
@@ -92,6 +95,7 @@ async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
     const { bytesWritten } = await file.write(bytes, written);
     written += bytesWritten;
   }
+  passed('block-written');
 }
 
 /**

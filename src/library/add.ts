@@ -1,8 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import { FORMATS } from '../audio/formats.ts';
 import { BlobError } from '../blobs/blob-store.ts';
+import { addPrompt } from '../catalogue/add-prompt.ts';
 import { CatalogueError } from '../catalogue/catalogue-error.ts';
-import { addPrompt, isNameInUse } from '../catalogue/prompts.ts';
+import { isNameInUse } from '../catalogue/prompts.ts';
+import { passed } from '../steps.ts';
 import { lostPlace } from './faults.ts';
 import { foldName, keyOf, type NewPromptDetails, type Prompt, type Recording } from './prompt.ts';
 import type { ReceiveDeps, ReceivedRecording } from './receive.ts';
@@ -10,6 +12,12 @@ import { firstFreeNumber, numberedName } from './unique-name.ts';
 
 /** Whether a name that is taken is refused, or made another: "Menu", "Menu (2)", "Menu (3)" … */
 export type Naming = 'exact' | 'unique';
+
+/** What adding needs beside what receiving does. */
+export interface AddDeps extends ReceiveDeps {
+  /** What an org unit without a quota of its own may keep, bytes; 0 = no bound. */
+  readonly storageQuotaBytes: number;
+}
 
 /** How often a name that others took in the meantime is made anew. */
 const NAMING_ATTEMPTS = 100;
@@ -19,7 +27,7 @@ const NAMING_ATTEMPTS = 100;
  * stays, except when the catalogue is `unavailable`: then nobody knows, and the ledger decides.
  */
 export async function add(
-  deps: ReceiveDeps,
+  deps: AddDeps,
   received: ReceivedRecording,
   details: NewPromptDetails,
   naming: Naming,
@@ -40,7 +48,7 @@ function isOutcomeUnknown(error: unknown): boolean {
 }
 
 async function commit(
-  deps: ReceiveDeps,
+  deps: AddDeps,
   received: ReceivedRecording,
   { originalFilename, ...details }: NewPromptDetails,
   naming: Naming,
@@ -56,19 +64,25 @@ async function commit(
   await publish(deps, received, keyOf(recording));
 
   const insert = async (name: string): Promise<Prompt> => {
-    const row = await addPrompt(deps.db, {
-      ...details,
-      ...received.facts,
-      name,
-      nameKey: foldName(name),
-      originalFilename,
-      uuid,
-      blobName: received.name,
-      fileSize: received.fileSize,
-      sha256: received.sha256,
-      extension: FORMATS[received.facts.container].extension,
-    });
+    passed('committing');
+    const row = await addPrompt(
+      deps.db,
+      {
+        ...details,
+        ...received.facts,
+        name,
+        nameKey: foldName(name),
+        originalFilename,
+        uuid,
+        blobName: received.name,
+        fileSize: received.fileSize,
+        sha256: received.sha256,
+        extension: FORMATS[received.facts.container].extension,
+      },
+      deps.storageQuotaBytes,
+    );
     if (row === undefined) throw lostPlace();
+    passed('committed');
     return { ...details, ...row, name, uuid, recording };
   };
   return naming === 'exact' ? await insert(details.name) : await insertUnique(deps, details, insert);

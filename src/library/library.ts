@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { FORMATS } from '../audio/formats.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
-import { checkDatabase } from '../catalogue/database.ts';
+import { findObstacles } from '../catalogue/add-prompt.ts';
+import { checkDatabase, queueOf } from '../catalogue/database.ts';
 import { strike } from '../catalogue/ledger.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
 import { countPrompts, listPrompts, type Position } from '../catalogue/prompt-list.ts';
@@ -10,16 +11,16 @@ import {
   findByBlobName,
   findPrompt,
   hasPrompts,
-  isNameInUse,
   type PromptRef,
   removePrompt,
 } from '../catalogue/prompts.ts';
-import { add, type Naming } from './add.ts';
+import { passed } from '../steps.ts';
+import { type AddDeps, add, type Naming } from './add.ts';
 import { encodeCursor } from './cursor.ts';
-import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound } from './faults.ts';
+import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound, quotaExceeded } from './faults.ts';
 import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Recording } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
-import { type ReceiveDeps, type ReceivedRecording, receive } from './receive.ts';
+import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
 import { createShelf, type Playable } from './shelf.ts';
 import { sweep } from './sweeper.ts';
@@ -43,7 +44,7 @@ export interface PromptQuery {
   readonly after?: Position | undefined;
 }
 
-export interface LibraryDeps extends ReceiveDeps {
+export interface LibraryDeps extends AddDeps {
   /** What the audio that is played often may take of memory, bytes. */
   readonly playbackCacheBytes: number;
 }
@@ -64,6 +65,7 @@ export function createLibrary(deps: LibraryDeps) {
     try {
       await blobs.remove([key]);
       await strike(db, [name]);
+      passed('struck');
     } catch (error) {
       deps.onLeftBehind(error);
     }
@@ -78,7 +80,8 @@ export function createLibrary(deps: LibraryDeps) {
      * nothing stays; except with `unavailable`, when nobody knows whether the commit happened: then the ledger
      * decides, and the sweeper takes the bytes only if it did not.
      *
-     * @throws LibraryError `org-unit-not-found`, `upload-interrupted`, and `name-taken` with exact naming
+     * @throws LibraryError `org-unit-not-found`, `quota-exceeded`, `upload-interrupted`, and `name-taken` with
+     *   exact naming
      */
     async add(
       viewer: Viewer,
@@ -96,14 +99,18 @@ export function createLibrary(deps: LibraryDeps) {
     },
 
     /**
-     * Refuses a name that would be refused right now. A hint that saves an upload; only `add` decides.
+     * Refuses a prompt that would be refused right now, whatever its audio. A hint that saves an upload; only `add`
+     * decides.
      *
-     * @throws LibraryError `org-unit-not-found`, `name-taken`
+     * @throws LibraryError `org-unit-not-found`, `name-taken`, `quota-exceeded` when nothing more fits at all
      */
-    async assertNameFree(viewer: Viewer, orgUnitId: number, name: string): Promise<void> {
+    async assertRoomFor(viewer: Viewer, orgUnitId: number, name: string): Promise<void> {
       await inLibraryTerms(async () => {
         await assertReach(viewer, orgUnitId);
-        if (await isNameInUse(db, orgUnitId, foldName(name))) throw nameTaken();
+        const nameKey = foldName(name);
+        const { isNameInUse, room } = await findObstacles(db, orgUnitId, nameKey, deps.storageQuotaBytes);
+        if (isNameInUse) throw nameTaken();
+        if (room !== undefined && room.used >= room.quota) throw quotaExceeded(room);
       });
     },
 
@@ -168,6 +175,7 @@ export function createLibrary(deps: LibraryDeps) {
       await inLibraryTerms(async () => {
         const blob = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
         if (blob === undefined) throw promptNotFound();
+        passed('delete-committed');
         shelf.forget(blob.name);
         await removeDoomed(blob.name, `${blob.name}.${blob.extension}`);
       });
@@ -217,12 +225,22 @@ export function createLibrary(deps: LibraryDeps) {
     /** Removes what nobody will come back for; see `sweep`. */
     sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs)),
 
-    /** Which of the stores answer. Never rejects. */
-    async check(): Promise<{ readonly database: boolean; readonly blobs: boolean }> {
-      const [database, store] = await Promise.allSettled([checkDatabase(db), blobs.check()]);
-      return { database: database.status === 'fulfilled', blobs: store.status === 'fulfilled' };
-    },
+    /** Who waits for the database now, because it is busy with others. */
+    databaseQueue: () => queueOf(db),
+
+    /** Does the database answer? Never rejects. */
+    hasDatabase: () => isFulfilled(checkDatabase(db)),
+
+    /** Does the store of the bytes? Never rejects. */
+    hasBlobs: () => isFulfilled(blobs.check()),
   };
+
+  async function isFulfilled(work: Promise<unknown>): Promise<boolean> {
+    return await work.then(
+      () => true,
+      () => false,
+    );
+  }
 
   /** The foreign key vouches for the viewer's own unit, so the common case asks nothing. */
   async function assertReach(viewer: Viewer, orgUnitId: number): Promise<void> {

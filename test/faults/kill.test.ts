@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { audit } from './audit.ts';
+import { createBook } from './book.ts';
+import { startLoad } from './load.ts';
+import { createChance, report, scaled } from './scale.ts';
+import { killWhileStarting, newDataDir, startService } from './service.ts';
+
+const KILLS = scaled(200, 6);
+const CLIENTS = scaled(200, 50);
+/** The embedded database included; a promise of the README, so a bound on a time. */
+const READY_WITHIN = 5_000;
+
+test(`${KILLS} times kill -9 under ${CLIENTS} clients lose nothing and leave nothing`, {
+  timeout: KILLS * 20_000 + 60_000,
+}, async () => {
+  const chance = createChance('kill');
+  const dataDir = await newDataDir();
+  const book = createBook();
+  const starts: number[] = [];
+  // Made once: a first start also makes the cluster.
+  await (await startService(dataDir)).end('SIGTERM');
+
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    if (chance.isOneIn(6)) await killWhileStarting(dataDir, {}, chance.whole(0, 700));
+    const service = await startService(dataDir);
+    starts.push(service.readyMs);
+    await audit(service, book, { isSettled: kill % 20 === 0 });
+    const load = startLoad(service, book, { clients: CLIENTS, chance });
+    // Any moment is as good as another: this is no wait for something to happen.
+    await delay(chance.whole(100, 2_000));
+    if (chance.isOneIn(2)) await service.killEverything();
+    else await service.end('SIGKILL');
+    await load.ended;
+    await load.stop();
+  }
+  const service = await startService(dataDir);
+  starts.push(service.readyMs);
+  await audit(service, book, { isSettled: true, isWhole: true });
+
+  const verified = spawnSync(process.execPath, ['dist/src/cli.js', 'verify'], {
+    env: { DATA_DIR: dataDir },
+    encoding: 'utf8',
+  });
+  expect(verified.status, verified.stderr + verified.stdout).toBe(0);
+  expect(await service.end('SIGTERM')).toBe(0);
+
+  starts.sort((a, b) => a - b);
+  report('kill -9', {
+    kills: KILLS,
+    clients: CLIENTS,
+    ...book.counts,
+    'ready ms, median': starts[Math.floor(starts.length / 2)],
+    'ready ms, worst': starts.at(-1),
+  });
+  expect(book.counts['upload 201']).toBeGreaterThan(KILLS);
+  expect(starts.at(-1)).toBeLessThan(READY_WITHIN);
+});
