@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createInspector } from './audio/inspector.ts';
+import { isBeingRestored } from './backup/restore.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
+import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
@@ -34,6 +36,11 @@ export interface Overrides {
 
 /** The one place where back ends are chosen. What was started is stopped again when a later part fails. */
 export async function compose(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
+  if (await isBeingRestored(config.dataDir)) {
+    throw new ConfigError(
+      `A restore into ${config.dataDir} is not finished; run the same restore again, or set DATA_DIR to another folder.`,
+    );
+  }
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -54,19 +61,45 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       inspector,
       maxUploadBytes: config.maxUploadBytes,
       uploadLeaseMs: config.uploadLeaseMs,
+      storageQuotaBytes: config.storageQuotaBytes,
       playbackCacheBytes: config.playback.cacheBytes,
       onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
     });
-    const sweeps = scheduleSweeps(library.sweep, config.uploadLeaseMs, log);
+    const countsAreShared = config.rateLimitStore === 'database';
+    const sweepAll = async () => {
+      const swept = await library.sweep();
+      if (countsAreShared) await sweepRateCounters(catalogue.db);
+      return swept;
+    };
+    const sweeps = scheduleSweeps(sweepAll, config.uploadLeaseMs, log);
     closers.push(() => sweeps.stop());
 
     const app = await buildApp({
       library,
       logger: log,
       tokens: { key, issuer: config.tokens.issuer, audience: config.tokens.audience },
-      maxUploadBytes: config.maxUploadBytes,
+      uploads: config.uploads,
+      uploadBody: {
+        maxBytes: config.maxUploadBytes,
+        pace: {
+          windowMs: config.uploadLeaseMs,
+          leastBytesPerSecond: config.uploads.leastBytesPerSecond,
+          mostMs: config.uploads.mostMs,
+        },
+      },
+      maxJsonBytes: config.maxJsonBytes,
+      maxConnections: config.maxConnections,
+      trustedProxies: config.trustedProxies,
       playback: config.playback,
-      rateLimitPerMinute: config.rateLimitPerMinute,
+      rateLimits: {
+        perToken: config.rateLimitPerMinute,
+        perAddress: config.rateLimitPerMinutePerAddress,
+        countHit: countsAreShared ? (key, windowMs) => countHit(catalogue.db, key, windowMs) : undefined,
+        onCountLost: (err) => log.warn({ err }, 'requests are counted by this process alone for a while'),
+      },
+      load: config.load,
+      corsOrigins: config.corsOrigins,
+      hstsMaxAgeSeconds: config.hstsMaxAgeSeconds,
       observe: overrides.observe,
     });
     let closing: Promise<void> | undefined;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -32,12 +33,40 @@ export interface Config {
   };
   readonly maxUploadBytes: number;
   readonly uploadLeaseMs: number;
+  /** Of an org unit without a quota of its own; 0 = none. */
+  readonly storageQuotaBytes: number;
+  readonly uploads: {
+    readonly atOnce: number;
+    readonly atOncePerToken: number;
+    /** For their turn. */
+    readonly waiting: number;
+    readonly waitMs: number;
+    /** On average over each lease; 0 = off. */
+    readonly leastBytesPerSecond: number;
+    readonly mostMs: number;
+  };
+  readonly maxJsonBytes: number;
+  readonly maxConnections: number;
   readonly playback: {
     readonly access: 'link' | 'token';
     readonly maxAgeSeconds: number;
     readonly cacheBytes: number;
   };
   readonly rateLimitPerMinute: number;
+  readonly rateLimitPerMinutePerAddress: number;
+  /** `database`: one count for all processes. */
+  readonly rateLimitStore: 'memory' | 'database';
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Past these, the API refuses work; 0 = that one is not watched. */
+  readonly load: {
+    readonly maxEventLoopDelayMs: number;
+    readonly maxDatabaseQueue: number;
+    readonly maxRssBytes: number;
+  };
+  /** As browsers send them in Origin. */
+  readonly corsOrigins: readonly string[];
+  readonly hstsMaxAgeSeconds: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
 }
@@ -73,13 +102,33 @@ const environment = z.object({
   JWT_AUDIENCE: z.string().optional(),
   MAX_UPLOAD_BYTES: whole(1, 10_737_418_240).default(52_428_800),
   UPLOAD_LEASE_SECONDS: whole(1, 86_400).default(60),
+  STORAGE_QUOTA_BYTES: whole(0, 999_999_999_999_999).default(0),
+  UPLOADS_AT_ONCE: whole(1, 10_000).default(16),
+  UPLOADS_AT_ONCE_PER_TOKEN: whole(1, 10_000).default(12),
+  MAX_WAITING_UPLOADS: whole(0, 1_000_000).default(1000),
+  UPLOAD_QUEUE_SECONDS: whole(0, 3600).default(50),
+  UPLOAD_MIN_BYTES_PER_SECOND: whole(0, 1_000_000_000).default(1024),
+  UPLOAD_MAX_SECONDS: whole(1, 604_800).default(14_400),
+  MAX_JSON_BYTES: whole(1, 104_857_600).default(65_536),
+  MAX_CONNECTIONS: whole(1, 1_000_000).default(10_000),
   PLAYBACK_ACCESS: z.enum(['link', 'token']).default('link'),
   PLAYBACK_MAX_AGE_SECONDS: whole(0, 31_536_000).default(86_400),
   PLAYBACK_CACHE_BYTES: whole(0, 68_719_476_736).default(33_554_432),
   RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000_000).default(6000),
+  RATE_LIMIT_PER_MINUTE_PER_ADDRESS: whole(0, 1_000_000_000).default(12_000),
+  RATE_LIMIT_STORE: z.enum(['memory', 'database']).default('memory'),
+  TRUST_PROXY: z.string().transform(networksFrom).default([]),
+  MAX_EVENT_LOOP_DELAY_MS: whole(0, 600_000).default(1000),
+  MAX_DATABASE_QUEUE: whole(0, 1_000_000).default(200),
+  MAX_RSS_BYTES: whole(0, 1_099_511_627_776).optional(),
+  CORS_ORIGINS: z.string().transform(originsFrom).default([]),
+  HSTS_MAX_AGE_SECONDS: whole(0, 315_360_000).default(0),
   SHUTDOWN_GRACE_SECONDS: whole(0, 3600).default(10),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
+
+/** What the process may hold of memory beside the audio it keeps for playing, unless told otherwise, bytes. */
+const ROOM_TO_WORK = 768 * 1024 * 1024;
 
 const KEY_VARIABLES = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'] as const;
 
@@ -117,12 +166,33 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
     tokens: { key: tokenKeyFrom(e, dataDir), issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     uploadLeaseMs: e.UPLOAD_LEASE_SECONDS * 1000,
+    storageQuotaBytes: e.STORAGE_QUOTA_BYTES,
+    uploads: {
+      atOnce: e.UPLOADS_AT_ONCE,
+      atOncePerToken: e.UPLOADS_AT_ONCE_PER_TOKEN,
+      waiting: e.MAX_WAITING_UPLOADS,
+      waitMs: e.UPLOAD_QUEUE_SECONDS * 1000,
+      leastBytesPerSecond: e.UPLOAD_MIN_BYTES_PER_SECOND,
+      mostMs: e.UPLOAD_MAX_SECONDS * 1000,
+    },
+    maxJsonBytes: e.MAX_JSON_BYTES,
+    maxConnections: e.MAX_CONNECTIONS,
     playback: {
       access: e.PLAYBACK_ACCESS,
       maxAgeSeconds: e.PLAYBACK_MAX_AGE_SECONDS,
       cacheBytes: e.PLAYBACK_CACHE_BYTES,
     },
     rateLimitPerMinute: e.RATE_LIMIT_PER_MINUTE,
+    rateLimitPerMinutePerAddress: e.RATE_LIMIT_PER_MINUTE_PER_ADDRESS,
+    rateLimitStore: e.RATE_LIMIT_STORE,
+    trustedProxies: e.TRUST_PROXY,
+    load: {
+      maxEventLoopDelayMs: e.MAX_EVENT_LOOP_DELAY_MS,
+      maxDatabaseQueue: e.MAX_DATABASE_QUEUE,
+      maxRssBytes: e.MAX_RSS_BYTES ?? ROOM_TO_WORK + e.PLAYBACK_CACHE_BYTES,
+    },
+    corsOrigins: e.CORS_ORIGINS,
+    hstsMaxAgeSeconds: e.HSTS_MAX_AGE_SECONDS,
     shutdownGraceMs: e.SHUTDOWN_GRACE_SECONDS * 1000,
     logLevel: e.LOG_LEVEL,
   } satisfies Config);
@@ -144,6 +214,31 @@ function pemFrom(value: string, context: z.RefinementCtx): string {
     context.addIssue('must be a PEM or the path of a file that can be read');
     return z.NEVER;
   }
+}
+
+/** Exact ones alone: a pattern lets in more than was meant, and `*` everybody's pages. */
+function originsFrom(value: string, context: z.RefinementCtx): readonly string[] {
+  const origins = value.split(',').map((origin) => origin.trim());
+  const isOrigin = (origin: string) => /^https?:[^*]+$/.test(origin) && URL.parse(origin)?.origin === origin;
+  if (origins.every(isOrigin)) return origins;
+  context.addIssue(
+    'must list origins such as https://app.example, with commas between and nothing after the host',
+  );
+  return z.NEVER;
+}
+
+/** Never everybody, and never a number of hops: then a client could write into the header who it is. */
+function networksFrom(value: string, context: z.RefinementCtx): readonly string[] {
+  const networks = value.split(',').map((network) => network.trim());
+  const isNetwork = (network: string) => {
+    const [address = '', bits, ...rest] = network.split('/');
+    const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    const isLength = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most);
+    return most > 0 && isLength && rest.length === 0;
+  };
+  if (networks.every(isNetwork)) return networks;
+  context.addIssue('must list addresses or networks of proxies, such as 10.0.0.0/8, with commas between');
+  return z.NEVER;
 }
 
 function deepFrozen<T extends object>(value: T): T {

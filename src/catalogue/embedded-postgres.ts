@@ -58,7 +58,8 @@ const readyWithin = 60_000;
 const lockPatience = 5_000;
 const stopPatience = 60_000;
 const retryPause = 50;
-const longestBackOff = 10_000;
+/** A server that ended for want of room is to be back soon after there is some. */
+const longestBackOff = 1_000;
 const calmAfter = 30_000;
 
 /**

@@ -11,7 +11,18 @@ export interface OrgUnitsTable {
   parent_id: number | null;
   name: string;
   path: string;
+  /** Null: as configured. 0: none. */
+  quota_bytes: Generated<number | null>;
   created_on: Generated<Instant>;
+}
+
+/** Counters: what a unit keeps of a type is the sum over its slots. */
+export interface OrgUnitUsageTable {
+  org_unit_id: number;
+  message_type: MessageType;
+  slot: number;
+  prompts: number;
+  bytes: number;
 }
 
 export interface BlobsTable {
@@ -51,10 +62,24 @@ export interface PromptsTable {
   modified_on: Generated<Instant>;
 }
 
+/** One row. */
+export interface LedgerClockTable {
+  reading: number;
+}
+
+export interface RateCountersTable {
+  key: string;
+  hits: number;
+  ends_at: Instant;
+}
+
 /** The rows as they stand in the database: snake_case, as the migrations name them. */
 export interface Tables {
   org_units: OrgUnitsTable;
+  org_unit_usage: OrgUnitUsageTable;
   blobs: BlobsTable;
   recordings: RecordingsTable;
   prompts: PromptsTable;
+  rate_counters: RateCountersTable;
+  ledger_clock: LedgerClockTable;
 }

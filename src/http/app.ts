@@ -1,20 +1,25 @@
 import { Readable } from 'node:stream';
 import fastifyMultipart from '@fastify/multipart';
-import fastifyRateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Library } from '../library/library.ts';
 import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
+import { HEADER_BOUNDS, setBounds } from './bounds.ts';
+import { allowOrigins, linesForAll } from './cross-origin.ts';
 import { docs } from './docs.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
 import { failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
+import { type LoadBounds, watchLoad } from './load-shedding.ts';
 import { logAnswer } from './logging.ts';
 import { metrics } from './metrics.ts';
 import { playback } from './playback.ts';
-import { answerConnect, answerExpectation, answerUnparsable } from './raw-answers.ts';
+import { createRateLimits, type RateLimits } from './rate-limits.ts';
+import { createRawAnswers } from './raw-answers.ts';
 import { requestIdOf } from './request-id.ts';
-import { MULTIPART_LIMITS } from './upload.ts';
+import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
+import { createUploadGate, type GateLimits } from './upload-gate.ts';
+import { type BodyLimits, MULTIPART_OPTIONS } from './upload-parts.ts';
 import { v1 } from './v1/plugin.ts';
 import { answerProblem } from './v1/problem.ts';
 import { v3 } from './v3/plugin.ts';
@@ -23,10 +28,22 @@ export interface AppOptions {
   readonly library: Library;
   readonly logger: FastifyBaseLogger;
   readonly tokens: AuthenticationOptions;
-  readonly maxUploadBytes: number;
+  readonly uploads: GateLimits;
+  readonly uploadBody: BodyLimits;
+  /** Bytes of every body but an upload's. */
+  readonly maxJsonBytes: number;
+  /** At once; one more is closed before it is heard. */
+  readonly maxConnections: number;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly playback: { readonly access: 'link' | 'token'; readonly maxAgeSeconds: number };
-  /** 0 = off. */
-  readonly rateLimitPerMinute: number;
+  readonly rateLimits: RateLimits;
+  /** Past these, the API refuses work. */
+  readonly load: LoadBounds;
+  /** The sites whose pages may use the API and play, as browsers name them. */
+  readonly corsOrigins: readonly string[];
+  /** For how long a browser shall come by TLS alone, s; 0 = it is not told. */
+  readonly hstsMaxAgeSeconds: number;
   /** Called with the app before any route is there, so that a test can watch every answer. */
   readonly observe?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -36,41 +53,55 @@ const IDLE_CONNECTION = 60_000;
 /** As long as a header may be: what is too long for an ID is refused as any other text that is none. */
 const MAX_PARAM_LENGTH = 16 * 1024;
 const V1_PREFIX = '/api/v1';
-const SIGNATURE_LENGTH = 86;
 
 /** Builds the HTTP side: one library, its dialects, playback and health. It does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { library } = options;
+  const { library, corsOrigins } = options;
+  const headers = securityHeaders(options.hstsMaxAgeSeconds);
+  const raw = createRawAnswers(headers);
   const app = fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    bodyLimit: options.maxJsonBytes,
     connectionTimeout: IDLE_CONNECTION,
+    ...(options.trustedProxies.length > 0 && { trustProxy: [...options.trustedProxies] }),
     forceCloseConnections: 'idle',
     // Its own 503 while closing would not be in a dialect's shape; see the hook below.
     return503OnClosing: false,
     // Node would refuse a missing Host without a body; see the hook below.
     // Most requests have no body, and a stream that nothing will come from costs a sixth of a quick answer.
-    http: { requireHostHeader: false, optimizeEmptyRequests: true },
-    clientErrorHandler: answerUnparsable,
+    http: {
+      requireHostHeader: false,
+      optimizeEmptyRequests: true,
+      ...HEADER_BOUNDS,
+    },
+    clientErrorHandler: raw.answerUnparsable,
     frameworkErrors: (error, request, reply) => {
-      reply.header('x-request-id', request.id);
+      reply.header('x-request-id', request.id).headers(headers);
       // Not the error itself: its message repeats the url, which does not belong in a log.
       const { status, message } = failureOf(error);
       const answer = request.url.startsWith(`${V1_PREFIX}/`) ? answerProblem : answerFailure;
       void answer(new RequestError(status, message), request, reply);
     },
   });
-  app.server.on('checkExpectation', answerExpectation);
-  app.server.on('connect', answerConnect);
+  app.server.on('checkExpectation', raw.answerExpectation);
+  app.server.on('connect', raw.answerConnect);
+  addSecurityHeaders(app, headers);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  await allowOrigins(app, corsOrigins);
+
+  const gate = createUploadGate(options.uploads);
 
   let isClosing = false;
   app.addHook('preClose', async () => {
     isClosing = true;
+    gate.close();
   });
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
+  app.addHook('onRequest', async (request) => {
     if (isClosing) {
       throw new RequestError(503, 'The service is shutting down; try again in a moment.', {
         headers: { 'retry-after': '2', connection: 'close' },
@@ -80,6 +111,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       throw new RequestError(400, 'The request has no Host header; send one.');
     }
   });
+  setBounds(app, { maxConnections: options.maxConnections, bodyMs: options.uploadBody.pace.windowMs });
   app.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');
   });
@@ -98,46 +130,37 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   );
 
   options.observe?.(app);
-  await app.register(fastifyMultipart, { limits: MULTIPART_LIMITS, throwFileSizeLimit: false });
+  await app.register(fastifyMultipart, MULTIPART_OPTIONS);
   const authenticate = await createAuthentication(app, options.tokens);
+  const limits = await createRateLimits(app, options.rateLimits);
 
   // Many and dull: only what goes wrong is logged.
-  const onAnswered = metrics(app, { library });
+  const load = watchLoad(options.load, library.databaseQueue, options.logger);
+  app.addHook('onClose', async () => load.stop());
+  const onAnswered = metrics(app, { library, load, gate });
   await app.register(docs, { logLevel: 'warn' });
-  await app.register(health, { library, logLevel: 'warn' });
+  await app.register(health, { library, load, logLevel: 'warn' });
   await app.register(playback, {
     library,
     authenticate,
+    load,
     isClosing: () => isClosing,
+    carried: linesForAll(headers, corsOrigins),
+    hasOrigins: corsOrigins.length > 0,
     onAnswered,
     ...options.playback,
     logLevel: 'warn',
   });
   await app.register(async (api) => {
+    api.addHook('onRequest', load.refuseWork);
+    api.addHook('onRequest', limits.byAddress);
     api.addHook('onRequest', authenticate);
-    if (options.rateLimitPerMinute > 0) {
-      await api.register(fastifyRateLimit, {
-        max: options.rateLimitPerMinute,
-        timeWindow: 60_000,
-        hook: 'preValidation',
-        // The end of a token is its signature, which tells tokens apart without keeping them.
-        keyGenerator: (request) => (request.headers.authorization ?? '').slice(-SIGNATURE_LENGTH),
-        errorResponseBuilder: (_request, context) =>
-          new RequestError(
-            429,
-            'Too many requests with this token; wait as long as the Retry-After header says.',
-            {
-              headers: { 'retry-after': String(Math.ceil(context.ttl / 1000)) },
-            },
-          ),
-      });
-    }
-    const { maxUploadBytes } = options;
-    await api.register(v3, { prefix: '/v3', library, maxUploadBytes });
+    api.addHook('onRequest', limits.byToken);
+    const uploads = { library, gate, limits: options.uploadBody };
+    await api.register(v3, { prefix: '/v3', uploads });
     await api.register(v1, {
       prefix: V1_PREFIX,
-      library,
-      maxUploadBytes,
+      uploads,
       contentMaxAgeSeconds: options.playback.maxAgeSeconds,
     });
   });

@@ -27,10 +27,16 @@ const error = (status: number, description: string, message: string) =>
   json(description, errorSchema, failure(status, message));
 
 const NO_HOST = error(400, 'The request is malformed.', 'The request has no Host header; send one.');
+const MANY_HEADERS = error(
+  431,
+  'The header has too many lines.',
+  'The request has more than 200 headers; send fewer.',
+);
 const CLOSING = 'The service is shutting down; try again in a moment.';
 
 const PLAYBACK_ERRORS = {
   400: NO_HOST,
+  431: MANY_HEADERS,
   401: error(
     401,
     'With PLAYBACK_ACCESS=token: no valid token.',
@@ -53,7 +59,7 @@ const PLAYBACK_ERRORS = {
   ),
   503: error(
     503,
-    'The database or the store does not answer.',
+    'The database or the store does not answer, or too many wait for it.',
     'The service cannot reach its storage right now; try again in a moment.',
   ),
 };
@@ -66,10 +72,26 @@ const UNSATISFIABLE = error(
 
 const healthSchema = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' });
 const word = z.enum(['ok', 'unavailable']);
+const loadWord = z.enum(['ok', 'overloaded']);
+const ALL_WELL = {
+  database: 'ok',
+  blobs: 'ok',
+  event_loop: 'ok',
+  database_pool: 'ok',
+  memory: 'ok',
+};
 const readinessSchema = z
   .strictObject({
     status: z.enum(['ready', 'not ready']),
-    checks: z.strictObject({ database: word, blobs: word }),
+    checks: z.strictObject({
+      database: z
+        .enum([...word.options, 'unknown'])
+        .meta({ description: 'Not asked when too many wait for it.' }),
+      blobs: word,
+      event_loop: loadWord,
+      database_pool: loadWord,
+      memory: loadWord,
+    }),
   })
   .meta({ id: 'Readiness' });
 
@@ -107,6 +129,7 @@ const commonPaths: ZodOpenApiPathsObject = {
       responses: {
         200: json('It is.', healthSchema, { status: 'ok' }),
         400: NO_HOST,
+        431: MANY_HEADERS,
         503: error(503, 'It is shutting down.', CLOSING),
       },
     },
@@ -114,23 +137,24 @@ const commonPaths: ZodOpenApiPathsObject = {
   '/readyz': {
     get: {
       operationId: 'readiness',
-      summary: 'Do the database and the store answer?',
+      summary: 'Do the database and the store answer, and is there room for more work?',
       tags: ['Health'],
       security: [],
       responses: {
         200: json('They do.', readinessSchema, {
           status: 'ready',
-          checks: { database: 'ok', blobs: 'ok' },
+          checks: ALL_WELL,
         }),
         400: NO_HOST,
+        431: MANY_HEADERS,
         503: {
-          description: 'One of them does not, or the service is shutting down.',
+          description: 'What is not ok keeps it from working, or the service is shutting down.',
           content: {
             'application/json': {
               schema: z.union([readinessSchema, errorSchema]),
               examples: {
                 away: {
-                  value: { status: 'not ready', checks: { database: 'unavailable', blobs: 'ok' } },
+                  value: { status: 'not ready', checks: { ...ALL_WELL, database: 'unavailable' } },
                 },
                 closing: { value: failure(503, CLOSING) },
               },

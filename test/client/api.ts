@@ -149,8 +149,12 @@ export type Health = {
 export type Readiness = {
     status: "ready" | "not ready";
     checks: {
-        database: "ok" | "unavailable";
+        /** Not asked when too many wait for it. */
+        database: "ok" | "unavailable" | "unknown";
         blobs: "ok" | "unavailable";
+        event_loop: "ok" | "overloaded";
+        database_pool: "ok" | "overloaded";
+        memory: "ok" | "overloaded";
     };
 };
 /**
@@ -174,6 +178,9 @@ export function uploadPrompt(promptUpload: PromptUpload, opts?: Oazapfts.Request
         data: Error;
     } | {
         status: 429;
+        data: Error;
+    } | {
+        status: 431;
         data: Error;
     } | {
         status: 500;
@@ -217,6 +224,9 @@ export function listPrompts({ orgUnitId, messageType, name, limit, offset, sortB
         data: Error;
     } | {
         status: 429;
+        data: Error;
+    } | {
+        status: 431;
         data: Error;
     } | {
         status: 500;
@@ -266,6 +276,9 @@ export function listPromptsAlias({ orgUnitId, messageType, name, limit, offset, 
         status: 429;
         data: Error;
     } | {
+        status: 431;
+        data: Error;
+    } | {
         status: 500;
         data: Error;
     } | {
@@ -304,6 +317,9 @@ export function getPrompt(mediaPromptId: number, opts?: Oazapfts.RequestOpts) {
         status: 429;
         data: Error;
     } | {
+        status: 431;
+        data: Error;
+    } | {
         status: 500;
         data: Error;
     } | {
@@ -334,6 +350,9 @@ export function deletePrompt(mediaPromptId: number, opts?: Oazapfts.RequestOpts)
         data: Error;
     } | {
         status: 429;
+        data: Error;
+    } | {
+        status: 431;
         data: Error;
     } | {
         status: 500;
@@ -375,6 +394,9 @@ export function uploadMedia(mediaUpload: MediaUpload, opts?: Oazapfts.RequestOpt
         status: 429;
         data: Problem;
     } | {
+        status: 431;
+        data: Problem;
+    } | {
         status: 500;
         data: Problem;
     } | {
@@ -412,6 +434,9 @@ export function listMedia({ page, pageSize }: {
         status: 429;
         data: Problem;
     } | {
+        status: 431;
+        data: Problem;
+    } | {
         status: 500;
         data: Problem;
     } | {
@@ -444,6 +469,9 @@ export function getMedia(id: string, opts?: Oazapfts.RequestOpts) {
         status: 429;
         data: Problem;
     } | {
+        status: 431;
+        data: Problem;
+    } | {
         status: 500;
         data: Problem;
     } | {
@@ -473,6 +501,9 @@ export function changeMedia(id: string, mediaChange: MediaChange, opts?: Oazapft
         status: 404;
         data: Problem;
     } | {
+        status: 408;
+        data: Problem;
+    } | {
         status: 413;
         data: Problem;
     } | {
@@ -480,6 +511,9 @@ export function changeMedia(id: string, mediaChange: MediaChange, opts?: Oazapft
         data: Problem;
     } | {
         status: 429;
+        data: Problem;
+    } | {
+        status: 431;
         data: Problem;
     } | {
         status: 500;
@@ -512,7 +546,16 @@ export function deleteMedia(id: string, opts?: Oazapfts.RequestOpts) {
         status: 404;
         data: Problem;
     } | {
+        status: 413;
+        data: Problem;
+    } | {
+        status: 415;
+        data: Problem;
+    } | {
         status: 429;
+        data: Problem;
+    } | {
+        status: 431;
         data: Problem;
     } | {
         status: 500;
@@ -556,6 +599,9 @@ export function getMediaContent(id: string, opts?: Oazapfts.RequestOpts) {
         status: 429;
         data: Problem;
     } | {
+        status: 431;
+        data: Problem;
+    } | {
         status: 500;
         data: Problem;
     } | {
@@ -587,6 +633,9 @@ export function headMediaContent(id: string, opts?: Oazapfts.RequestOpts) {
         data: Problem;
     } | {
         status: 429;
+        data: Problem;
+    } | {
+        status: 431;
         data: Problem;
     } | {
         status: 500;
@@ -627,6 +676,9 @@ export function play(file: string, opts?: Oazapfts.RequestOpts) {
         status: 416;
         data: Error;
     } | {
+        status: 431;
+        data: Error;
+    } | {
         status: 500;
         data: Error;
     } | {
@@ -657,6 +709,9 @@ export function playHead(file: string, opts?: Oazapfts.RequestOpts) {
         status: 412;
         data: Error;
     } | {
+        status: 431;
+        data: Error;
+    } | {
         status: 500;
         data: Error;
     } | {
@@ -678,6 +733,9 @@ export function health(opts?: Oazapfts.RequestOpts) {
         status: 400;
         data: Error;
     } | {
+        status: 431;
+        data: Error;
+    } | {
         status: 503;
         data: Error;
     }>("/healthz", {
@@ -685,7 +743,7 @@ export function health(opts?: Oazapfts.RequestOpts) {
     });
 }
 /**
- * Do the database and the store answer?
+ * Do the database and the store answer, and is there room for more work?
  */
 export function readiness(opts?: Oazapfts.RequestOpts) {
     return oazapfts.fetchJson<{
@@ -693,6 +751,9 @@ export function readiness(opts?: Oazapfts.RequestOpts) {
         data: Readiness;
     } | {
         status: 400;
+        data: Error;
+    } | {
+        status: 431;
         data: Error;
     } | {
         status: 503;

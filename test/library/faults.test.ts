@@ -13,6 +13,7 @@ import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** Long enough for the service's own sweeps to take nothing while a test looks. */
 const LONG_LEASE = { UPLOAD_LEASE_SECONDS: '3600' };
+const ALL_WELL = { database: 'ok', blobs: 'ok', event_loop: 'ok', database_pool: 'ok', memory: 'ok' };
 const NOTHING = { published: [], arriving: [] };
 const NO_ROWS = { prompts: 0, recordings: 0, blobs: 0 };
 
@@ -134,7 +135,7 @@ describe('a blob store', () => {
     expectFault(await service.get(body.data.url), 503);
     const ready = await service.get('/readyz');
     expect(ready.status).toBe(503);
-    expect(ready.body).toEqual({ status: 'not ready', checks: { database: 'ok', blobs: 'unavailable' } });
+    expect(ready.body).toEqual({ status: 'not ready', checks: { ...ALL_WELL, blobs: 'unavailable' } });
     faults.clear();
     expect((await fetch(service.base + body.data.url)).status).toBe(200);
   });
@@ -207,7 +208,7 @@ async function expectAway(service: TestService, prompt: { media_prompt_id: numbe
   const ready = await service.get('/readyz');
   expect(ready.status).toBe(503);
   expect(ready.headers.get('retry-after')).toBe('2');
-  expect(ready.body).toEqual({ status: 'not ready', checks: { database: 'unavailable', blobs: 'ok' } });
+  expect(ready.body).toEqual({ status: 'not ready', checks: { ...ALL_WELL, database: 'unavailable' } });
   expect((await service.get('/healthz')).status).toBe(200);
 }
 

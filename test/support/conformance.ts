@@ -65,10 +65,12 @@ function* faultsOf(answer: Answer): Generator<string> {
   const { request, status, headers } = answer;
   const { url } = request.routeOptions;
   if (url !== undefined && UNDOCUMENTED.test(url)) return;
+  // The answer to a preflight is the browser's, not the client's.
+  if (request.method === 'OPTIONS' && status === 204) return;
   if (headers['x-request-id'] === undefined) yield 'no x-request-id';
   const path = url === undefined ? undefined : pathOf(url);
-  const isDocumented = path !== undefined && paths[path] !== undefined && status !== 405;
-  if (isDocumented) yield* faultsByDocument(answer, path);
+  const isOperation = path !== undefined && paths[path]?.[methodOf(path, request.method)] !== undefined;
+  if (isOperation && status !== 405) yield* faultsByDocument(answer, path);
   else yield* faultsOfError(answer);
 }
 

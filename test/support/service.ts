@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type pg from 'pg';
-import pino from 'pino';
 import { test as base, expect, inject } from 'vitest';
 import { openCatalogue } from '../../src/catalogue/open-catalogue.ts';
 import { compose, type Overrides, type Service } from '../../src/compose.ts';
 import { type Config, configFrom } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
 import { signToken, type TokenRequest } from '../../src/token.ts';
 import { watchConformance } from './conformance.ts';
 import { databaseUrl, inDatabase } from './database-server.ts';
@@ -70,10 +70,13 @@ export async function startService(
     DATA_DIR: dataDir,
     JWT_SECRET: SECRET,
     DATABASE_POOL_SIZE: process.env['TEST_DATABASE_POOL_SIZE'],
+    // What a test's own process does beside the service is no load of the service.
+    MAX_EVENT_LOOP_DELAY_MS: '0',
+    MAX_RSS_BYTES: '0',
     ...env,
   });
   const logLines: string[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) });
+  const log = createLog('debug', { write: (line: string) => void logLines.push(line) });
   const catalogue = await openCatalogue({
     choice: config.database,
     poolSize: config.databasePoolSize,

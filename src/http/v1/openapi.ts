@@ -83,24 +83,37 @@ const COMMON: ZodOpenApiResponsesObject = {
     headers: z.object({ 'WWW-Authenticate': z.literal('Bearer') }),
   },
   429: {
-    ...problem(429, 'Too many requests with this token.', {
-      section: 'rfc6585#section-4',
-      title: 'Too Many Requests',
-      detail: 'Too many requests with this token; wait as long as the Retry-After header says.',
-    }),
+    ...problem(
+      429,
+      'Too many requests with this token or from this address, or too many uploads with this token at once.',
+      {
+        section: 'rfc6585#section-4',
+        title: 'Too Many Requests',
+        detail: 'Too many requests with this token; wait as long as the Retry-After header says.',
+      },
+    ),
     headers: retryAfter,
   },
+  431: problem(431, 'The header has too many lines.', {
+    section: 'rfc6585#section-5',
+    title: 'Request Header Fields Too Large',
+    detail: 'The request has more than 200 headers; send fewer.',
+  }),
   500: problem(500, 'A fault of the service, logged under the trace ID.', {
     section: 'rfc9110#section-15.6.1',
     title: 'Internal Server Error',
     detail: 'Something went wrong on our side; it was logged under the request ID.',
   }),
   503: {
-    ...problem(503, 'The database or the store does not answer. Whether a change happened is then unknown.', {
-      section: 'rfc9110#section-15.6.4',
-      title: 'Service Unavailable',
-      detail: 'The service cannot reach its storage right now; try again in a moment.',
-    }),
+    ...problem(
+      503,
+      'The database or the store does not answer, and whether a change happened is then unknown; or there is too much to do, and nothing happened.',
+      {
+        section: 'rfc9110#section-15.6.4',
+        title: 'Service Unavailable',
+        detail: 'The service cannot reach its storage right now; try again in a moment.',
+      },
+    ),
     headers: retryAfter,
   },
 };
@@ -191,10 +204,11 @@ export const v1Paths: ZodOpenApiPathsObject = {
         ),
         415: NOT_ACCEPTED('Send the prompt as multipart/form-data with the audio as a file part.', 'File'),
         ...COMMON,
-        507: problem(507, 'The disk is full.', {
+        507: problem(507, 'The org unit keeps as much as it may, or the disk is full. Nothing was stored.', {
           section: 'rfc4918#section-11.5',
           title: 'Insufficient Storage',
-          detail: 'The service has no room left; nothing was stored, try again later.',
+          detail:
+            'The org unit keeps 1048500 of the 1048576 bytes it may, which leaves too little room; delete prompts that are no longer needed or ask for a larger quota.',
         }),
       },
     },
@@ -255,6 +269,11 @@ export const v1Paths: ZodOpenApiPathsObject = {
         400: BAD_ID,
         403: READ_ONLY,
         404: NOT_FOUND,
+        408: problem(408, 'The body took too long to arrive.', {
+          section: 'rfc9110#section-15.5.9',
+          title: 'Request Timeout',
+          detail: 'The request took too long to arrive; send it again.',
+        }),
         413: TOO_LARGE('The body is too large.', 'The request body is larger than this service takes.'),
         415: NOT_ACCEPTED('The body has a Content-Type that this service does not take here.'),
         ...COMMON,
@@ -270,6 +289,11 @@ export const v1Paths: ZodOpenApiPathsObject = {
         400: BAD_ID,
         403: READ_ONLY,
         404: NOT_FOUND,
+        413: TOO_LARGE(
+          'There is a body and it is too large.',
+          'The request body is larger than this service takes.',
+        ),
+        415: NOT_ACCEPTED('The body has a Content-Type that this service does not take here.'),
         ...COMMON,
       },
     },

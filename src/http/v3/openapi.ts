@@ -65,18 +65,22 @@ const COMMON: ZodOpenApiResponsesObject = {
   },
   429: {
     ...refusal(
-      'Too many requests with this token.',
+      'Too many requests with this token or from this address, or too many uploads with this token at once.',
       failure(429, 'Too many requests with this token; wait as long as the Retry-After header says.'),
     ),
     headers: retryAfter,
   },
+  431: refusal(
+    'The header has too many lines.',
+    failure(431, 'The request has more than 200 headers; send fewer.'),
+  ),
   500: refusal(
     'A fault of the service, logged under the request ID.',
     failure(500, 'Something went wrong on our side; it was logged under the request ID.'),
   ),
   503: {
     ...refusal(
-      'The database or the store does not answer. Whether a change happened is then unknown.',
+      'The database or the store does not answer, and whether a change happened is then unknown; or there is too much to do, and nothing happened.',
       failure(503, 'The service cannot reach its storage right now; try again in a moment.'),
     ),
     headers: retryAfter,
@@ -170,8 +174,11 @@ export const v3Paths: ZodOpenApiPathsObject = {
         404: NO_UNIT,
         ...COMMON,
         507: refusal(
-          'The disk is full.',
-          failure(507, 'The service has no room left; nothing was stored, try again later.'),
+          'The org unit keeps as much as it may, or the disk is full. Nothing was stored.',
+          failure(
+            507,
+            'The org unit keeps 1048500 of the 1048576 bytes it may, which leaves too little room; delete prompts that are no longer needed or ask for a larger quota.',
+          ),
         ),
       },
     },
