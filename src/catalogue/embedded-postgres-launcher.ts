@@ -193,6 +193,7 @@ function runAs({ uid, gid }: Account): Omit<Way, 'endsWithUs'> {
 }
 
 /**
+ * At once and without a checkpoint: whoever starts next recovers from the log sooner than it could wait for one.
  * The kernel forgets the wish to be told of the parent's death when credentials change, so this goes last.
  * A parent that died before the wish was uttered is noticed by the shell: it has another parent by then.
  */
@@ -200,7 +201,7 @@ function endWithParent(): string[] {
   return [
     'setpriv',
     '--pdeathsig',
-    'INT',
+    'QUIT',
     'sh',
     '-c',
     '[ "$PPID" = "$0" ] && exec "$@"',

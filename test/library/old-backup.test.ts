@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { expect, inject, onTestFinished, test } from 'vitest';
@@ -11,7 +12,7 @@ import { sweep } from '../../src/library/sweeper.ts';
 import { repair, verify } from '../../src/library/verify.ts';
 import { databaseUrl, inDatabase } from '../support/database-server.ts';
 import { promptForm } from '../support/multipart.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { createDatabase, startService, type TestService } from '../support/service.ts';
 
 const HOUR = 3_600_000;
 
@@ -81,14 +82,21 @@ test('a database set back to an older state costs no file, by sweep or repair, a
 });
 
 test('a database that goes on is swept as ever, however many processes sweep it', async () => {
-  const { service, blobs } = await open();
+  // Without a service, whose own sweeper would be one more.
+  const database = await createDatabase();
+  onTestFinished(() => database.drop());
+  const db = openDatabase({ connectionString: database.url }, { poolSize: 4, onIdleError: () => undefined });
+  onTestFinished(() => db.destroy());
+  const folder = await mkdtemp(join(tmpdir(), 'media-prompts-sweep-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const blobs = await createDiskBlobStore(folder);
   for (let round = 0; round < 3; round += 1) {
     const name = newRecordingName();
-    await announce(service.db, name, 1);
-    await writeFile(join(service.dataDir, 'uploads/.arriving', name), 'left by a crash');
-    await service.rows(`update blobs set lease_until = now() - interval '1 second' where name = $1`, [name]);
-    const swept = await Promise.all(Array.from({ length: 4 }, () => sweep(service.db, blobs, HOUR)));
+    await announce(db, name, HOUR);
+    await writeFile(join(folder, '.arriving', name), 'left by a crash');
+    await sql`update blobs set lease_until = now() - interval '1 second' where name = ${name}`.execute(db);
+    const swept = await Promise.all(Array.from({ length: 4 }, () => sweep(db, blobs, HOUR)));
     expect(swept.reduce((sum, one) => sum + one)).toBe(1);
-    expect((await service.files()).arriving).toEqual([]);
+    expect(await readdir(join(folder, '.arriving'))).toEqual([]);
   }
 });
