@@ -100,26 +100,26 @@ export async function findByBlobName(db: Database, blobName: string): Promise<Pr
   return await answered(joined(db).where('r.blob_name', '=', blobName).select(COLUMNS).executeTakeFirst());
 }
 
-/** Sets the description of a prompt in the tree of `viewer`; its id, or undefined when there is no such prompt. */
+/** Sets the description of a prompt in the tree of `viewer` and returns it as it is then; undefined when there is no such prompt. */
 export async function describePrompt(
   db: Database,
   viewer: number,
   ref: PromptRef,
   description: string | null,
-): Promise<number | undefined> {
-  const row = await answered(
+): Promise<PromptRow | undefined> {
+  return await answered(
     db
       .updateTable('prompts as p')
-      .from(['org_units as unit', 'org_units as root'])
+      .from(['recordings as r', 'org_units as unit', 'org_units as root'])
       .set({ description, modified_on: sql<string>`now()` })
       .where(refersTo(ref))
+      .whereRef('r.id', '=', 'p.recording_id')
       .whereRef('unit.id', '=', 'p.org_unit_id')
       .where('root.id', '=', viewer)
       .where(inSubtree('unit.path', 'root.path'))
-      .returning('p.id')
+      .returning(COLUMNS)
       .executeTakeFirst(),
   );
-  return row?.id;
 }
 
 /**

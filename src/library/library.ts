@@ -158,8 +158,7 @@ export function createLibrary(deps: LibraryDeps) {
     /** Sets or clears the description. @throws LibraryError `prompt-not-found` */
     async describe(viewer: Viewer, ref: PromptRef, description: string | null): Promise<Prompt> {
       return await inLibraryTerms(async () => {
-        const id = await describePrompt(db, viewer.orgUnitId, ref, description);
-        const row = id === undefined ? undefined : await findPrompt(db, viewer.orgUnitId, { id });
+        const row = await describePrompt(db, viewer.orgUnitId, ref, description);
         if (row === undefined) throw promptNotFound();
         return promptFrom(row);
       });

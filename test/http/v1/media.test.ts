@@ -82,6 +82,13 @@ describe('change', () => {
     expect((await get(service, before.id)).body).toEqual(body);
   });
 
+  test('of one among many at once is answered with what it set', async ({ service }) => {
+    const { id } = await addMedia(service, 'to describe often.wav');
+    const wanted = Array.from({ length: 40 }, (_, i) => `Description ${i}`);
+    const answers = await Promise.all(wanted.map((description) => changeMedia(service, id, { description })));
+    expect(answers.map(({ body }) => body.description)).toEqual(wanted);
+  });
+
   for (const cleared of [null, '']) {
     test(`clears the description by ${JSON.stringify(cleared)}`, async ({ service }) => {
       const { id } = await addDescribed(service, 'To be cleared');
