@@ -85,6 +85,24 @@ describe('tenancy', () => {
     expect((await service.call('DELETE', path, { token: token({ orgUnitId: 1 }) })).status).toBe(200);
   });
 
+  test('a unit whose number only begins like that of the token lies outside its tree', async ({
+    service,
+  }) => {
+    await service.rows(`insert into org_units (id, parent_id, name, path) values
+      (50, 1, 'Own', '/1/50/'), (500, 1, 'Look-alike', '/1/500/')`);
+    const { body } = await service.upload(promptForm('Of 500'), { token: token({ orgUnitId: 500 }) });
+    const own = { token: token({ orgUnitId: 50 }) };
+    const path = `/v3/media-prompts/${body.data.media_prompt_id}`;
+    expect((await service.get(path, own)).status).toBe(404);
+    expect((await service.call('DELETE', path, own)).status).toBe(404);
+    expect((await service.get('/v3/media-prompts?org_unit_id=500', own)).status).toBe(404);
+    expect((await service.get('/v3/media-prompts', own)).body.data).toMatchObject({
+      total: 0,
+      media_prompts: [],
+    });
+    expect((await service.upload(promptForm('Beside', { org_unit_id: '500' }), own)).status).toBe(404);
+  });
+
   test('the same name is taken in another unit, and an upload may name a unit below', async ({ service }) => {
     await service.rows(`insert into org_units (id, parent_id, name, path) values (30, 1, 'Below', '/1/30/')`);
     const own = await service.upload(promptForm('Shared name'));

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect } from 'vitest';
 import { file, fixture, promptForm, text } from '../../support/multipart.ts';
 import { startService, test, token } from '../../support/service.ts';
+import { noise } from '../../support/wav.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -48,6 +49,20 @@ describe('the documented upload', () => {
       created_on: expect.stringMatching(ISO),
       modified_on: expect.stringMatching(ISO),
     });
+  });
+
+  test('keeps and hashes every byte of a file that comes in many pieces', async ({ service }) => {
+    const audio = noise(3_000_001, 7);
+    const { status, body } = await service.upload([
+      file(audio, 'long.wav'),
+      text('name', 'Long'),
+      text('message_type', 'prompt'),
+    ]);
+    expect(status).toBe(201);
+    const sha256 = createHash('sha256').update(audio).digest('hex');
+    expect(body.data).toMatchObject({ file_size: audio.byteLength, sha256 });
+    const played = await fetch(service.base + body.data.url);
+    expect(Buffer.from(await played.arrayBuffer()).equals(audio)).toBe(true);
   });
 
   test('takes its defaults from the token', async ({ service }) => {
