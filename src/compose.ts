@@ -64,6 +64,8 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       storageQuotaBytes: config.storageQuotaBytes,
       playbackCacheBytes: config.playback.cacheBytes,
       onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
+      onSetBack: (uploads) =>
+        log.warn({ uploads }, 'the database is older than the files, or not the only one: uploads forgotten'),
     });
     const countsAreShared = config.rateLimitStore === 'database';
     const sweepAll = async () => {

@@ -21,6 +21,7 @@ export function createLog(level: string, destination: DestinationStream): Logger
   );
 }
 
+const PASSWORD_PARAMETER = /([?&]password=)[^&\s"]+/g;
 /** A JWT, or what is left of one that was cut off. */
 const TOKEN = /\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}/g;
 /** A hash of the name still tells which lines speak of the same recording. */
@@ -34,7 +35,8 @@ function withoutSecrets(line: string): string {
       RECORDING,
       (name) => `recording-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`,
     )
-    .replaceAll(PASSWORD, '$1:[password]@');
+    .replaceAll(PASSWORD, '$1:[password]@')
+    .replaceAll(PASSWORD_PARAMETER, '$1[password]');
 }
 
 /** pino's own serialiser keeps every member, of which some hold rows and requests. */

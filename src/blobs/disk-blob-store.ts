@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, opendir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { passed } from '../steps.ts';
@@ -96,7 +97,7 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
 
     async setMark(mark: number): Promise<void> {
       // Each under a name of its own, since several processes may do this at the same time.
-      const draft = join(root, `${MARK}-${process.pid}`);
+      const draft = join(root, `${MARK}-${hostname()}-${process.pid}`);
       await guarded(async () => {
         await writeFile(draft, String(mark));
         await rename(draft, join(root, MARK));

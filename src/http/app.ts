@@ -153,6 +153,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   await app.register(async (api) => {
     api.addHook('onRequest', load.refuseWork);
+    if (options.trustedProxies.length === 0) warnOfProxy(api);
     api.addHook('onRequest', limits.byAddress);
     api.addHook('onRequest', authenticate);
     api.addHook('onRequest', limits.byToken);
@@ -165,4 +166,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     });
   });
   return app;
+}
+
+/** Says once that a proxy stands in front whose clients all count as one. */
+function warnOfProxy(api: FastifyInstance): void {
+  let isSaid = false;
+  api.addHook('onRequest', async (request) => {
+    if (isSaid || request.headers['x-forwarded-for'] === undefined) return;
+    isSaid = true;
+    request.log.warn(
+      'requests come with X-Forwarded-For, and TRUST_PROXY names no proxy: all clients of a proxy share its rate limit',
+    );
+  });
 }

@@ -21,8 +21,11 @@ export function createRawAnswers(headers: SecurityHeaders) {
     answerUnparsable: (error: Error & { code?: string }, socket: Socket) =>
       answerUnparsable(error, socket, headers),
     /** Answers CONNECT, which Node hands over as a bare socket. */
-    answerConnect: (request: IncomingMessage, socket: Duplex) =>
-      answerOnSocket(socket, 405, headers, requestIdOf(request), undefined),
+    answerConnect: (request: IncomingMessage, socket: Duplex) => {
+      // Node no longer listens to this socket, and an error that nobody hears ends the process.
+      socket.on('error', () => undefined);
+      answerOnSocket(socket, 405, headers, requestIdOf(request), undefined);
+    },
     /** Answers an Expect header that asks for anything but 100-continue; Node would answer without a body. */
     answerExpectation: (request: IncomingMessage, response: ServerResponse) =>
       answerExpectation(request, response, headers),

@@ -81,7 +81,9 @@ export function createUploadGate(limits: GateLimits): UploadGate {
   }
 
   function forgetIfDone(token: string, party: Party): void {
-    if (party.running === 0 && party.waiters.size === 0) parties.delete(token);
+    const isDone = party.running === 0 && party.waiters.size === 0;
+    // It may have been forgotten already, and the token have come anew.
+    if (isDone && parties.get(token) === party) parties.delete(token);
   }
 
   function advance(): void {

@@ -51,9 +51,12 @@ export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answe
 /** Aborts when the client goes away before it has its answer. The request itself closes once its body is read. */
 export function signalOfDeparture(reply: FastifyReply): AbortSignal {
   const departure = new AbortController();
-  reply.raw.once('close', () => {
+  const depart = () => {
     if (reply.raw.writableFinished) return;
     departure.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
-  });
+  };
+  // It may have left while its token was checked.
+  if (reply.raw.closed) depart();
+  else reply.raw.once('close', depart);
   return departure.signal;
 }

@@ -23,7 +23,7 @@ import { promptFrom } from './prompt-row.ts';
 import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
 import { createShelf, type Playable } from './shelf.ts';
-import { sweep } from './sweeper.ts';
+import { type OnSetBack, sweep } from './sweeper.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
 
 /** Who asks: a viewer reaches its own org unit and everything below it, and nothing else exists for it. */
@@ -47,6 +47,7 @@ export interface PromptQuery {
 export interface LibraryDeps extends AddDeps {
   /** What the audio that is played often may take of memory, bytes. */
   readonly playbackCacheBytes: number;
+  readonly onSetBack?: OnSetBack;
 }
 
 export type { OpenBlob };
@@ -222,7 +223,7 @@ export function createLibrary(deps: LibraryDeps) {
     isEmpty: () => inLibraryTerms(async () => !(await hasPrompts(db))),
 
     /** Removes what nobody will come back for; see `sweep`. */
-    sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs)),
+    sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs, deps.onSetBack)),
 
     /** Who waits for the database now, because it is busy with others. */
     databaseQueue: () => queueOf(db),

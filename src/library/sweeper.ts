@@ -11,14 +11,22 @@ const BATCH = 100;
 
 const EXTENSIONS = [...new Set(Object.values(FORMATS).map((format) => format.extension))];
 
+/** Told of a database that is older than the files, and how many uploads on their way it was made to forget. */
+export type OnSetBack = (forgotten: number) => void;
+
 /**
  * Removes the bytes of uploads whose lease ran out and of prompts that were deleted, then their ledger rows;
  * returns how many. It acts on the ledger alone and never on what a store happens to hold, so a database
  * restored from an old backup costs no file. Any number of processes may sweep at the same time: what one took
  * is its own for `holdMs`, after which it counts as killed.
  */
-export async function sweep(db: Database, blobs: BlobStore, holdMs: number): Promise<number> {
-  await keepTime(db, blobs);
+export async function sweep(
+  db: Database,
+  blobs: BlobStore,
+  holdMs: number,
+  onSetBack: OnSetBack = () => undefined,
+): Promise<number> {
+  await keepTime(db, blobs, onSetBack);
   let swept = 0;
   for (;;) {
     const batch = await takeAbandoned(db, BATCH, holdMs);
@@ -36,8 +44,9 @@ export async function sweep(db: Database, blobs: BlobStore, holdMs: number): Pro
  * Before anything is removed: is this the ledger that knew of these bytes last? An older one forgets what it takes
  * for uploads on their way. A store too full for the mark must still be swept.
  */
-async function keepTime(db: Database, blobs: BlobStore): Promise<void> {
-  const reading = await advanceClock(db, await blobs.mark());
+async function keepTime(db: Database, blobs: BlobStore, onSetBack: OnSetBack): Promise<void> {
+  const { reading, forgotten } = await advanceClock(db, await blobs.mark());
+  if (forgotten !== undefined) onSetBack(forgotten);
   await blobs.setMark(reading).catch(() => undefined);
 }
 

@@ -95,8 +95,8 @@ function findingOf(row: RecordingRow, kind: Finding['kind'], detail: string): Fi
   return { kind, subject: keyOfRow(row), detail, promptId: row.promptId ?? undefined };
 }
 
-/** Failed system calls of a read come as they are, all others as BlobErrors. */
-function isOfStore(error: unknown): error is Error {
+/** Is the store to blame? Failed system calls of a read come as they are, all others as BlobErrors. */
+export function isOfStore(error: unknown): error is Error {
   return error instanceof BlobError || (error instanceof Error && 'syscall' in error);
 }
 

@@ -51,6 +51,20 @@ describe('the limit of an address', () => {
 });
 
 describe('X-Forwarded-For', () => {
+  test('is pointed out once where no proxy is named, and not where one is', async () => {
+    for (const [env, warnings] of [
+      [{}, 1],
+      [{ TRUST_PROXY: '127.0.0.1' }, 0],
+    ] as const) {
+      const service = await startService(env);
+      onTestFinished(() => service.close());
+      for (let time = 0; time < 3; time += 1) {
+        await service.get('/v3/media-prompts', { headers: { 'x-forwarded-for': '203.0.113.7' } });
+      }
+      expect(service.logLines.filter((line) => line.includes('TRUST_PROXY'))).toHaveLength(warnings);
+    }
+  });
+
   const from = (service: TestService, address: string) => () =>
     service.get(LIST, { headers: { 'x-forwarded-for': address } });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import process from 'node:process';
 import { describe, expect, onTestFinished } from 'vitest';
 import { file, fixture, multipart, promptForm, text } from '../support/multipart.ts';
 import { type Envelope, startService, type TestService, test, token } from '../support/service.ts';
@@ -301,6 +302,27 @@ describe('a method', () => {
     connection.send(request('CONNECT example.org:443'));
     expect(await connection.rest()).toMatch(/^HTTP\/1\.1 405 /);
     expect((await service.get('/healthz')).status).toBe(200);
+  });
+});
+
+describe('a CONNECT', () => {
+  test('whose client resets at once does not end the service', async () => {
+    const service = await startService();
+    onTestFinished(() => service.close());
+    const faults: unknown[] = [];
+    const onFault = (error: unknown) => faults.push(error);
+    process.on('uncaughtException', onFault);
+    onTestFinished(() => void process.off('uncaughtException', onFault));
+    const { hostname, port } = new URL(service.base);
+    for (let time = 0; time < 300; time += 1) {
+      const socket = connect({ host: hostname, port: Number(port) });
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write(request('CONNECT example.org:443'));
+      socket.resetAndDestroy();
+    }
+    expect((await service.get('/healthz')).status).toBe(200);
+    expect(faults).toEqual([]);
   });
 });
 
