@@ -1,7 +1,7 @@
 import { cpus, release } from 'node:os';
 import process from 'node:process';
 
-/** A ratio that is to be reached. */
+/** A ratio that is to be reached, or only to be known where neither bound is set. */
 export interface Goal {
   readonly name: string;
   readonly least?: number;
@@ -26,11 +26,18 @@ export function table(rows: readonly Row[]): string {
   const lines = rows.map(({ goal, ratios }) => {
     const middle = median(ratios);
     const isReached = middle >= (goal.least ?? 0) && middle <= (goal.most ?? Number.POSITIVE_INFINITY);
-    const wanted = goal.least === undefined ? `≤ ${goal.most}` : `≥ ${goal.least}`;
+    const verdict = isReached ? 'reached' : 'not reached';
     const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
-    return `| ${goal.name} | ${middle.toFixed(2)} | ${spread} | ${wanted} | ${isReached ? 'reached' : 'not reached'} |`;
+    return `| ${goal.name} | ${middle.toFixed(2)} | ${spread} | ${wanted(goal)} | ${isGoal(goal) ? verdict : ''} |`;
   });
   return ['| ratio | median | min–max | goal | |', '| --- | --- | --- | --- | --- |', ...lines].join('\n');
+}
+
+const isGoal = ({ least, most }: Goal) => least !== undefined || most !== undefined;
+
+function wanted({ least, most }: Goal): string {
+  if (least !== undefined) return `≥ ${least}`;
+  return most === undefined ? '' : `≤ ${most}`;
 }
 
 export function machine(): string {

@@ -1,7 +1,11 @@
 import process from 'node:process';
+import { benchLists } from './list.ts';
 import { benchServing } from './serve.ts';
+import { benchUploads } from './upload.ts';
 
 const SUITES: Readonly<Record<string, (options: { readonly isQuick: boolean }) => Promise<void>>> = {
+  upload: benchUploads,
+  list: benchLists,
   serve: benchServing,
 };
 

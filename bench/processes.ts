@@ -66,6 +66,12 @@ export function cpuSeconds(root: number): number {
   return sum / TICKS_PER_SECOND;
 }
 
+/** The most memory that a process has had at once, bytes. */
+export function peakMemory(pid: number): number {
+  const [, kilobytes = '0'] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kilobytes) * 1024;
+}
+
 function isBelow(pid: number, root: number, parents: ReadonlyMap<number, { parent: number }>): boolean {
   for (let at = pid; at > 1; at = parents.get(at)?.parent ?? 0) if (at === root) return true;
   return false;

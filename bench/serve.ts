@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { noise } from '../test/support/wav.ts';
 import { machine, type Row, say, table } from './figures.ts';
+import { startService } from './our-service.ts';
+import { type Aim, inPairs } from './pairs.ts';
 import { cpuSeconds, output, type Running, start } from './processes.ts';
 
 const OURS = 3310;
@@ -18,6 +20,9 @@ interface Target {
   readonly path: string;
   readonly etag: string;
 }
+
+/** The options of wrk that make the load on a target. */
+type LoadOf = (at: Target) => readonly string[];
 
 interface Measured {
   readonly perSecond: number;
@@ -47,64 +52,31 @@ export async function benchServing({ isQuick }: { readonly isQuick: boolean }): 
     };
     const large = { ours: await target(ours, ours.large), nginx: await target(nginx, '/large.wav') };
 
-    const rows: Row[] = [];
-    const ratio = async (
-      goal: Row['goal'],
-      a: Target,
-      b: Target,
-      figure: (measured: Measured) => number,
-      load: (at: Target) => readonly string[],
-    ) => {
-      const ratios: number[] = [];
-      for (let pair = 0; pair < pairs; pair += 1) {
-        const order = pair % 2 === 0 ? [a, b] : [b, a];
-        const first = await measure(order[0] as Target, seconds, load);
-        const second = await measure(order[1] as Target, seconds, load);
-        const [ofA, ofB] = pair % 2 === 0 ? [first, second] : [second, first];
-        ratios.push(figure(ofA) / figure(ofB));
-      }
-      rows.push({ goal, ratios });
-      say(`  ${goal.name}: ${ratios.map((value) => value.toFixed(2)).join(' ')}`);
-    };
-    const many = () => ['-c16'];
-    const few = () => ['-c4'];
-    const perSecond = ({ perSecond: value }: Measured) => value;
-
     say(`serving, ${pairs} pairs of ${seconds} s`);
-    await ratio(
-      { name: '50 MB, bytes/s ÷ nginx', least: 0.85 },
-      large.ours,
-      large.nginx,
-      (m) => m.bytesPerSecond,
-      few,
-    );
-    await ratio(
-      { name: '50 MB, CPU/byte ÷ nginx', most: 1.3 },
-      large.ours,
-      large.nginx,
-      (m) => m.cpuPerByte,
-      few,
-    );
-    await ratio({ name: '200 KB, requests/s ÷ nginx', least: 0.6 }, small.ours, small.nginx, perSecond, many);
-    await ratio(
-      { name: '200 KB, requests/s ÷ @fastify/static', least: 8 },
-      small.ours,
-      small.static,
-      perSecond,
-      many,
-    );
-    await ratio(
-      { name: '50 KB of 200 KB by Range ÷ nginx', least: 0.5 },
-      small.ours,
-      small.nginx,
-      perSecond,
-      () => ['-c16', '-H', RANGE],
-    );
-    await ratio({ name: '304 ÷ nginx', least: 0.5 }, small.ours, small.nginx, perSecond, ({ etag }) => [
-      '-c16',
-      '-H',
-      `If-None-Match: ${etag}`,
-    ]);
+    const rows: Row[] = [];
+    const compare = async (targets: readonly [Target, Target], load: LoadOf, aim: Aim<Measured>) => {
+      rows.push(...(await inPairs(pairs, targets, (target) => measure(target, seconds, load), [aim])));
+    };
+    const few = () => ['-c4'];
+    const many = () => ['-c16'];
+    const range = () => ['-c16', '-H', RANGE];
+    const revalidation = ({ etag }: Target) => ['-c16', '-H', `If-None-Match: ${etag}`];
+    const bytes = ({ bytesPerSecond }: Measured) => bytesPerSecond;
+    const cpu = ({ cpuPerByte }: Measured) => cpuPerByte;
+    const rate = ({ perSecond }: Measured) => perSecond;
+    const whole = [large.ours, large.nginx] as const;
+    const hot = [small.ours, small.nginx] as const;
+
+    await compare(whole, few, { name: '50 MB, bytes/s ÷ nginx', least: 0.85, figure: bytes });
+    await compare(whole, few, { name: '50 MB, CPU/byte ÷ nginx', most: 1.3, figure: cpu });
+    await compare(hot, many, { name: '200 KB, requests/s ÷ nginx', least: 0.6, figure: rate });
+    await compare([small.ours, small.static], many, {
+      name: '200 KB, requests/s ÷ @fastify/static',
+      least: 8,
+      figure: rate,
+    });
+    await compare(hot, range, { name: '50 KB of 200 KB by Range ÷ nginx', least: 0.5, figure: rate });
+    await compare(hot, revalidation, { name: '304 ÷ nginx', least: 0.5, figure: rate });
     say(`\n${machine()}\n\n${table(rows)}\n`);
     await writeFile(
       resolve('bench/serve.json'),
@@ -115,11 +87,7 @@ export async function benchServing({ isQuick }: { readonly isQuick: boolean }): 
   }
 }
 
-async function measure(
-  at: Target,
-  seconds: number,
-  load: (at: Target) => readonly string[],
-): Promise<Measured> {
+async function measure(at: Target, seconds: number, load: LoadOf): Promise<Measured> {
   const before = cpuSeconds(at.server.pid);
   const report = await output(['wrk', '-t1', `-d${seconds}s`, ...load(at), at.server.base + at.path]);
   const cpu = cpuSeconds(at.server.pid) - before;
@@ -174,18 +142,9 @@ async function startOurs(
   folder: string,
   stops: (() => Promise<unknown>)[],
 ): Promise<Running & { readonly small: string; readonly large: string }> {
-  const env = {
-    DATA_DIR: join(folder, 'data'),
-    PORT: String(OURS),
-    LOG_LEVEL: 'warn',
-    PLAYBACK_CACHE_BYTES: String(128 * 1024 * 1024),
-  };
-  const flags = ['--enable-source-maps', '--max-semi-space-size=2', 'dist/src/main.js'];
-  const server = await start([process.execPath, ...flags], `http://127.0.0.1:${OURS}`, env);
+  const server = await startService(folder, OURS, { PLAYBACK_CACHE_BYTES: String(128 * 1024 * 1024) });
   stops.push(() => server.stop());
-  const token = (
-    await output(['env', `DATA_DIR=${env.DATA_DIR}`, process.execPath, 'src/cli.ts', 'token'])
-  ).trim();
+  const { token } = server;
   const upload = async (name: string) => {
     const form = new FormData();
     form.set('name', name);

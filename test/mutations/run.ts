@@ -1,0 +1,124 @@
+/**
+ * Breaks the code in known ways, one at a time, in a copy of the sources, and sees whether the tests notice.
+ * `npm run test:mutations` does all; arguments choose those whose name contains one of them. Ends with 1 when a
+ * mutation survives or no longer fits the code.
+ */
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { promisify } from 'node:util';
+import { MUTATIONS, type Mutation } from './mutations.ts';
+
+const run = promisify(execFile);
+
+/** What the tests need of the tree; dependencies are linked. */
+const COPIED = [
+  'src',
+  'migrations',
+  'test',
+  'docs',
+  '.ci',
+  '.github',
+  'Dockerfile',
+  'README.md',
+  'SECURITY.md',
+  'docker-compose.yml',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'vitest.config.ts',
+];
+/** A mutant that hangs is noticed too, ms. */
+const PATIENCE = 240_000;
+
+const FAULTS = 'test/faults/';
+
+type Outcome = 'noticed' | 'SURVIVED' | 'DOES NOT FIT';
+
+const wanted = process.argv.slice(2);
+const chosen = MUTATIONS.filter(
+  ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+);
+const folder = await mkdtemp(join(tmpdir(), 'media-prompts-mutants-'));
+try {
+  for (const entry of COPIED) await cp(resolve(entry), join(folder, entry), { recursive: true });
+  await symlink(resolve('node_modules'), join(folder, 'node_modules'));
+  // A test that is red anyway would notice everything.
+  for (const tests of soundTests()) {
+    if (!(await passes(tests))) throw new Error(`red without any mutation: ${tests.join(' ')}`);
+  }
+  const outcomes: Outcome[] = [];
+  for (const mutation of chosen) {
+    const started = performance.now();
+    const outcome = await outcomeOf(mutation);
+    outcomes.push(outcome);
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    process.stdout.write(`${outcome.padEnd(12)} ${seconds.padStart(4)} s  ${mutation.name}\n`);
+  }
+  const noticed = outcomes.filter((outcome) => outcome === 'noticed').length;
+  process.stdout.write(`\n${noticed} of ${outcomes.length} mutations noticed\n`);
+  process.exitCode = noticed === outcomes.length ? 0 : 1;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function outcomeOf({ file, from, to, tests }: Mutation): Promise<Outcome> {
+  const path = join(folder, file);
+  const sound = await readFile(path, 'utf8');
+  if (sound.split(from).length !== 2) return 'DOES NOT FIT';
+  await writeFile(
+    path,
+    sound.replace(from, () => to),
+  );
+  try {
+    // Code that does not parse would be noticed by any test, and say nothing of them.
+    if (!(await parses())) return 'DOES NOT FIT';
+    return (await passes(tests)) ? 'SURVIVED' : 'noticed';
+  } finally {
+    await writeFile(path, sound);
+  }
+}
+
+/** Types may be wrong in a mutant; syntax may not. */
+async function parses(): Promise<boolean> {
+  const { stdout } = await run(join(folder, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.json'], {
+    cwd: folder,
+  }).catch((error: { stdout: string }) => error);
+  return !/error TS1\d{3}:/.test(stdout);
+}
+
+/** All tests that the chosen mutations name, those of faults apart. */
+function soundTests(): readonly (readonly string[])[] {
+  const tests = [...new Set(chosen.flatMap((mutation) => mutation.tests))];
+  return [tests.filter(isOfFaults), tests.filter((test) => !isOfFaults(test))].filter(
+    ({ length }) => length > 0,
+  );
+}
+
+function isOfFaults(test: string): boolean {
+  return test.startsWith(FAULTS);
+}
+
+/** The suite of faults has rules of its own, and runs what is built. */
+async function passes(tests: readonly string[]): Promise<boolean> {
+  const program = (name: string) => join(folder, 'node_modules/.bin', name);
+  const config = tests.every(isOfFaults) ? ['--config', `${FAULTS}vitest.config.ts`] : [];
+  if (config.length > 0) {
+    await run(program('tsc'), ['-p', 'tsconfig.build.json'], { cwd: folder }).catch(() => undefined);
+  }
+  try {
+    await run(program('vitest'), ['run', '--bail=1', ...config, ...tests], {
+      cwd: folder,
+      env: { ...process.env, FAULTS: 'short' },
+      timeout: PATIENCE,
+      killSignal: 'SIGKILL',
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
