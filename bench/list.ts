@@ -87,7 +87,7 @@ async function rate({ url, token }: Target, seconds: number): Promise<number> {
     `Authorization: Bearer ${token}`,
     url,
   ]);
-  if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrong answers:\n${report}`);
+  if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrong answers from ${url}:\n${report}`);
   const [, requests = '0', time = '1'] = /(\d+) requests in ([\d.]+)s/.exec(report) ?? [];
   return Number(requests) / Number(time);
 }
@@ -95,7 +95,6 @@ async function rate({ url, token }: Target, seconds: number): Promise<number> {
 /** Found by paging in big steps to the end; also sees that every page is full and the total right. */
 async function lastCursor({ url, token }: Target): Promise<string> {
   let cursor: string | null = null;
-  let before = '';
   let seen = 0;
   for (;;) {
     const step: string = url.replace('limit=50', 'limit=200') + (cursor === null ? '' : `&cursor=${cursor}`);
@@ -105,10 +104,9 @@ async function lastCursor({ url, token }: Target): Promise<string> {
     };
     seen += data.media_prompts.length;
     if (data.next_cursor === null) {
-      if (seen !== data.total) throw new Error(`${seen} prompts listed of ${data.total}`);
-      return before;
+      if (seen !== data.total || cursor === null) throw new Error(`${seen} prompts listed of ${data.total}`);
+      return cursor;
     }
-    before = cursor ?? data.next_cursor;
     cursor = data.next_cursor;
   }
 }

@@ -9,7 +9,7 @@ export interface Size {
 /** Of the tree's units this one alone holds a tenth of all prompts, for lists of a single unit. */
 export const BIG_UNIT = 2;
 
-const TYPES = "(array['prompt','whisper','voicemail','survey'])[1 + n % 4]";
+const TYPES = "(array['prompt','whisper','voicemail','survey'])[1 + n / 10 % 4]";
 
 /**
  * Fills an empty, migrated database with prompts as years of uploads would leave them; without bytes, so their
@@ -36,12 +36,12 @@ export async function fill(connectionString: string, { units, prompts }: Size): 
     await run("select setval(pg_get_serial_sequence('org_units', 'id'), $1::bigint + 1)", [units]);
     await run(
       `insert into blobs (name, state, extension)
-       select 'file-1700000000000-' || lpad(n::text, 39, '1'), 'kept', 'wav' from generate_series(1, $1::bigint) n`,
+       select 'file-1700000000000-' || lpad(n::text, 39, '0'), 'kept', 'wav' from generate_series(1, $1::bigint) n`,
       [prompts],
     );
     await run(
       `insert into recordings (id, blob_name, original_filename, file_size, sha256, container, codec, sample_rate, channels, duration_ms)
-       select n, 'file-1700000000000-' || lpad(n::text, 39, '1'), n || '.wav', 1000 + n * 7919 % 5000000,
+       select n, 'file-1700000000000-' || lpad(n::text, 39, '0'), n || '.wav', 1000 + n * 7919 % 5000000,
          lpad(to_hex(n), 64, '0'), 'wav', 'pcm_s16le', 8000, 1, n * 104729 % 600000
        from generate_series(1, $1::bigint) n`,
       [prompts],

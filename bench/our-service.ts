@@ -22,6 +22,7 @@ export async function startService(
     PORT: String(port),
     LOG_LEVEL: 'warn',
     RATE_LIMIT_PER_MINUTE: '0',
+    RATE_LIMIT_PER_MINUTE_PER_ADDRESS: '0',
     ...settings,
   };
   const server = await start([process.execPath, ...FLAGS], `http://127.0.0.1:${port}`, env);
