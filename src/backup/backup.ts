@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
@@ -6,7 +6,8 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { DUMPED_TABLES, dump } from '../catalogue/dump.ts';
 import { copyRecordings } from './copy-recordings.ts';
-import { BackupError, type Manifest, RECORDINGS, SECRET, writeManifest } from './manifest.ts';
+import { copySecret, syncFolder } from './copy-secret.ts';
+import { BackupError, type Manifest, RECORDINGS, readManifest, SECRET, writeManifest } from './manifest.ts';
 import { createTableWriter } from './table-files.ts';
 
 /** How far a backup or a restore has come; grows while it runs. */
@@ -19,7 +20,7 @@ export interface CopyProgress {
 export interface BackupOptions {
   /** Where the backup shall be; must not exist, and its parent must. */
   readonly folder: string;
-  /** An older backup on the same disk: what it has is linked and not copied. */
+  /** An older backup on the same disk: what it has whole is linked and not copied. */
   readonly previous: string | undefined;
   /** The file of the secret for tokens; undefined when the operator keeps it elsewhere. */
   readonly secretFile: string | undefined;
@@ -40,13 +41,15 @@ export async function createBackup(
   blobs: BlobStore,
   { folder, previous, secretFile, progress }: BackupOptions,
 ): Promise<Manifest> {
+  const older =
+    previous === undefined ? undefined : { folder: previous, manifest: await readManifest(previous) };
   const target = resolve(folder);
   const draft = await openDraft(target);
   try {
     const createdOn = new Date().toISOString();
     const { facts, tables } = await dumpTables(db, draft);
-    const copied = await copyRecordings(db, blobs, { folder: draft, previous, progress });
-    if (secretFile !== undefined) await keepSecret(secretFile, draft);
+    const copied = await copyRecordings(db, blobs, { folder: draft, previous: older, progress });
+    if (secretFile !== undefined) await copySecret(secretFile, join(draft, SECRET));
     const manifest = {
       created_on: createdOn,
       migrations: [...facts.migrations],
@@ -64,7 +67,8 @@ export async function createBackup(
     await syncFolder(dirname(target));
     return { format: 1, ...manifest };
   } catch (error) {
-    await rm(draft, { recursive: true, force: true });
+    // What kept the backup from being made is what the operator must see.
+    await rm(draft, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
 }
@@ -78,7 +82,9 @@ async function openDraft(target: string): Promise<string> {
   const draft = join(dirname(target), `.${basename(target)}.partial`);
   const owner = await readFile(join(draft, OWNER), 'utf8').catch(() => undefined);
   if (owner !== undefined && isAtWork(owner)) {
-    throw new BackupError(`Another backup to ${target} is being made; wait for it, or name another folder.`);
+    throw new BackupError(
+      `Another backup to ${target} is being made; wait for it, or remove ${draft} if it was broken off.`,
+    );
   }
   try {
     await rm(draft, { recursive: true, force: true });
@@ -133,23 +139,5 @@ async function inBackupTerms<T>(folder: string, work: () => Promise<T>): Promise
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BackupError(`The backup in ${dirname(folder)} cannot be written: ${reason}.`, { cause });
-  }
-}
-
-async function keepSecret(secretFile: string, draft: string): Promise<void> {
-  try {
-    await copyFile(secretFile, join(draft, SECRET));
-  } catch (error) {
-    // A library that nobody has made a token for has none.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

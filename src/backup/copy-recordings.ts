@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { link, open, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { link, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BlobError, type BlobStore } from '../blobs/blob-store.ts';
+import { BlobError, type BlobStore, type OpenBlob } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { stillRecorded } from '../catalogue/recordings.ts';
 import { mapBounded } from '../library/bounded.ts';
-import { keyOfRow } from '../library/verify-recordings.ts';
+import { isOfStore, keyOfRow } from '../library/verify-recordings.ts';
 import type { CopyProgress } from './backup.ts';
-import { BackupError, RECORDINGS } from './manifest.ts';
+import { BackupError, type Manifest, RECORDINGS } from './manifest.ts';
 import { readTable } from './table-files.ts';
 
 /** Files copied together. */
@@ -23,37 +24,42 @@ export interface DumpedRecording {
   readonly sha256: string;
 }
 
-interface Outcome {
-  readonly recording: DumpedRecording;
-  /** Undefined when the copy is whole. */
-  readonly fault: string | undefined;
-  readonly isMissing: boolean;
+/** Undefined when the copy is whole; a damaged recording is copied as it is. */
+type Fault = 'missing' | 'unreadable' | 'damaged' | undefined;
+
+interface CopyOptions {
+  readonly folder: string;
+  readonly previous: { readonly folder: string; readonly manifest: Manifest } | undefined;
+  readonly progress: CopyProgress;
 }
 
 /**
  * Copies the audio of every recording that the backup's tables name, each held against its sha256 on the way. What
  * is missing because its prompt was deleted meanwhile is told apart from what should be there.
+ *
+ * @throws BlobError when the store is away; one bad file is a fault
  */
 export async function copyRecordings(
   db: Database,
   blobs: BlobStore,
-  options: {
-    readonly folder: string;
-    readonly previous: string | undefined;
-    readonly progress: CopyProgress;
-  },
+  options: CopyOptions,
 ): Promise<{
   readonly deleted: readonly string[];
   readonly faults: readonly { key: string; reason: string }[];
 }> {
   const deleted: string[] = [];
   const faults: { key: string; reason: string }[] = [];
+  const notToLink = new Set(options.previous?.manifest.faults.map(({ key }) => key));
   for await (const batch of dumpedRecordings(options.folder)) {
-    const outcomes = await mapBounded(batch, AT_ONCE, (recording) => copyOne(blobs, recording, options));
-    const missing = outcomes.filter(({ isMissing }) => isMissing).map(({ recording }) => recording.blobName);
-    const there = missing.length === 0 ? new Set<string>() : await stillRecorded(db, missing);
-    for (const { recording, fault, isMissing } of outcomes) {
-      if (isMissing && !there.has(recording.blobName)) deleted.push(recording.blobName);
+    const outcomes = await mapBounded(batch, AT_ONCE, async (recording) => ({
+      recording,
+      fault: await copyOne(blobs, recording, options, notToLink),
+    }));
+    const lacking = outcomes.filter(({ fault }) => isLacking(fault));
+    const names = lacking.map(({ recording }) => recording.blobName);
+    const there = names.length === 0 ? new Set<string>() : await stillRecorded(db, names);
+    for (const { recording, fault } of outcomes) {
+      if (isLacking(fault) && !there.has(recording.blobName)) deleted.push(recording.blobName);
       else if (fault !== undefined) faults.push({ key: recording.key, reason: fault });
     }
   }
@@ -77,63 +83,81 @@ export async function* dumpedRecordings(folder: string): AsyncGenerator<readonly
   if (batch.length > 0) yield batch;
 }
 
+/** Has the backup no file of it? */
+const isLacking = (fault: Fault) => fault === 'missing' || fault === 'unreadable';
+
 async function copyOne(
   blobs: BlobStore,
   recording: DumpedRecording,
-  options: {
-    readonly folder: string;
-    readonly previous: string | undefined;
-    readonly progress: CopyProgress;
-  },
-): Promise<Outcome> {
-  const { folder, previous, progress } = options;
+  { folder, previous, progress }: CopyOptions,
+  notToLink: ReadonlySet<string>,
+): Promise<Fault> {
   const target = join(folder, RECORDINGS, recording.key);
   const isLinked =
-    previous !== undefined && (await linked(join(previous, RECORDINGS, recording.key), target, recording));
-  const outcome = isLinked
-    ? { recording, fault: undefined, isMissing: false }
-    : await copied(blobs, recording, target);
-  if (!outcome.isMissing) {
+    previous !== undefined &&
+    !notToLink.has(recording.key) &&
+    (await linked(join(previous.folder, RECORDINGS, recording.key), target, recording));
+  const fault = isLinked ? undefined : await copied(blobs, recording, target);
+  if (!isLacking(fault)) {
     progress.files += 1;
     progress.bytes += recording.fileSize;
   }
-  return outcome;
+  return fault;
 }
 
-/** A backup's files never change, so two backups may share one. */
-async function linked(source: string, target: string, { fileSize }: DumpedRecording): Promise<boolean> {
+/**
+ * A backup's files never change, so two backups may share one; but a disk may have damaged it since. It is read
+ * before it is shared, since a fault that is linked would be in every backup to come.
+ */
+async function linked(
+  source: string,
+  target: string,
+  { fileSize, sha256 }: DumpedRecording,
+): Promise<boolean> {
   try {
     if ((await stat(source)).size !== fileSize) return false;
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(source) as AsyncIterable<Buffer>) hash.update(chunk);
+    if (hash.digest('hex') !== sha256) return false;
     await link(source, target);
     return true;
   } catch {
-    // Not there, on another disk, or with too many links: it is copied.
+    // Not there, not readable, on another disk, or with too many links: it is copied.
     return false;
   }
 }
 
-async function copied(blobs: BlobStore, recording: DumpedRecording, target: string): Promise<Outcome> {
-  const blob = await blobs.open(recording.key).catch((error: unknown) => {
-    if (error instanceof BlobError && error.code === 'not-found') return undefined;
-    throw error;
-  });
-  if (blob === undefined) return { recording, fault: 'missing', isMissing: true };
+async function copied(blobs: BlobStore, recording: DumpedRecording, target: string): Promise<Fault> {
   try {
-    const file = await open(target, 'wx', 0o600).catch(cannotWrite);
+    const blob = await blobs.open(recording.key);
     try {
-      const hash = createHash('sha256');
-      await blob.transfer(0, blob.size, async (bytes) => {
-        hash.update(bytes);
-        await file.writeFile(bytes).catch(cannotWrite);
-      });
-      await file.sync().catch(cannotWrite);
-      const isWhole = hash.digest('hex') === recording.sha256;
-      return { recording, fault: isWhole ? undefined : 'damaged', isMissing: false };
+      return (await writtenHash(blob, target)) === recording.sha256 ? undefined : 'damaged';
     } finally {
-      await file.close();
+      await blob.close();
     }
+  } catch (error) {
+    if (!isOfStore(error)) throw error;
+    if (error instanceof BlobError && error.code === 'not-found') return 'missing';
+    // One bad file is a fault, a store that is away is the end of the backup.
+    await blobs.check();
+    await rm(target, { force: true }).catch(cannotWrite);
+    return 'unreadable';
+  }
+}
+
+/** Writes all of a blob to a new file, durable when this resolves to the sha256 of it. */
+async function writtenHash(blob: OpenBlob, target: string): Promise<string> {
+  const file = await open(target, 'wx', 0o600).catch(cannotWrite);
+  try {
+    const hash = createHash('sha256');
+    await blob.transfer(0, blob.size, async (bytes) => {
+      hash.update(bytes);
+      await file.writeFile(bytes).catch(cannotWrite);
+    });
+    await file.sync().catch(cannotWrite);
+    return hash.digest('hex');
   } finally {
-    await blob.close();
+    await file.close().catch(cannotWrite);
   }
 }
 

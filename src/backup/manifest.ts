@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { access, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -29,7 +29,7 @@ const manifest = z.object({
   recordings: z.object({ files: z.number().int(), bytes: z.number().int() }),
   /** Blobs of prompts that were deleted while their audio was being copied: they are no part of the backup. */
   deleted_meanwhile: z.array(z.string()),
-  /** Keys whose audio was missing or damaged in the library itself. */
+  /** Keys whose audio was missing, damaged or unreadable in the library itself. */
   faults: z.array(z.object({ key: z.string(), reason: z.string() })),
 });
 
@@ -45,6 +45,13 @@ export async function writeManifest(folder: string, facts: Omit<Manifest, 'forma
   } finally {
     await file.close();
   }
+}
+
+/** One bad file is a loss, a backup that is away is the end. @throws BackupError */
+export async function assertStillThere(folder: string): Promise<void> {
+  await access(join(folder, MANIFEST)).catch((cause: unknown) => {
+    throw new BackupError(`${folder} is away; bring it back and run the same restore again.`, { cause });
+  });
 }
 
 /** @throws BackupError where there is no whole backup that this version understands */

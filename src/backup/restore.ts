@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
@@ -9,7 +9,15 @@ import { knownMigrations } from '../catalogue/migrate.ts';
 import { mapBounded } from '../library/bounded.ts';
 import type { CopyProgress } from './backup.ts';
 import { type DumpedRecording, dumpedRecordings } from './copy-recordings.ts';
-import { BackupError, type Manifest, RECORDINGS, readManifest, SECRET } from './manifest.ts';
+import { copySecret } from './copy-secret.ts';
+import {
+  assertStillThere,
+  BackupError,
+  type Manifest,
+  RECORDINGS,
+  readManifest,
+  SECRET,
+} from './manifest.ts';
 import { assertTablesWhole, readTable } from './table-files.ts';
 
 /** Files copied together. */
@@ -73,7 +81,7 @@ export async function assertRestorable(
  * against its sha256, then all rows in one transaction. Until that commits there is no prompt. Returns the keys
  * whose audio the backup has not, or not whole: their prompts are there without it.
  *
- * @throws BackupError when the database is not blank
+ * @throws BackupError when the database is not blank, or the backup is away
  */
 export async function restoreBackup(
   backup: Restorable,
@@ -99,7 +107,7 @@ export async function restoreBackup(
       progress.bytes += fileSize;
     }
   }
-  if (secretFile !== undefined) await restoreSecret(join(folder, SECRET), secretFile);
+  if (secretFile !== undefined) await copySecret(join(folder, SECRET), secretFile);
   if (!isLoaded)
     await load(db, (table) => readTable(folder, table), { lastIds: manifest.last_ids }, [...without]);
   await rm(join(dataDir, MARKER));
@@ -124,7 +132,7 @@ async function holds(db: Database, { tables, deleted_meanwhile }: Manifest): Pro
 
 const markFor = (folder: string, { created_on }: Manifest) => `${folder}\n${created_on}\n`;
 
-/** Published only when it is whole; false when it is not. */
+/** Published only when it is whole; false when it is not, or cannot be read. */
 async function restoreOne(
   blobs: BlobStore,
   folder: string,
@@ -135,17 +143,33 @@ async function restoreOne(
     (facts) => facts.size,
     () => undefined,
   );
+  if (size === undefined) await assertStillThere(folder);
   if (size !== fileSize || (await isThere(blobs, key, fileSize))) return size === fileSize;
   const hash = createHash('sha256');
+  let isReadable = true;
   const hashed = async function* () {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      hash.update(chunk);
-      yield chunk;
+    try {
+      for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      isReadable = false;
+      throw error;
     }
   };
   // What an interrupted restore left.
   await blobs.unstage(blobName);
-  const staged = await blobs.stage(blobName, hashed(), new AbortController().signal);
+  const staged = await blobs
+    .stage(blobName, hashed(), new AbortController().signal)
+    .catch((error: unknown) => {
+      if (isReadable) throw error;
+      return undefined;
+    });
+  if (staged === undefined) {
+    await assertStillThere(folder);
+    return false;
+  }
   if (hash.digest('hex') !== sha256) {
     await blobs.unstage(blobName);
     return false;
@@ -159,14 +183,4 @@ async function isThere(blobs: BlobStore, key: string, size: number): Promise<boo
   const blob = await blobs.open(key).catch(() => undefined);
   await blob?.close();
   return blob?.size === size;
-}
-
-/** A secret that is there already is not overwritten. */
-async function restoreSecret(source: string, target: string): Promise<void> {
-  try {
-    await copyFile(source, target, constants.COPYFILE_EXCL);
-  } catch (error) {
-    const isFine = error instanceof Error && 'code' in error && /^(ENOENT|EEXIST)$/.test(String(error.code));
-    if (!isFine) throw error;
-  }
 }

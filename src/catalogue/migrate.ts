@@ -1,10 +1,15 @@
 import { sql } from 'kysely';
-import { Migrator } from 'kysely/migration';
+import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration';
 import { migrations } from '../../migrations/index.ts';
 import { answered, type Database } from './database.ts';
 
 /** Any number that nobody else locks; all processes of the service agree on it. */
 const MIGRATION_LOCK = 7_330_114_209;
+
+/** The database has migrations beyond the last one that is asked for. */
+export class SchemaBeyondError extends Error {
+  override readonly name = 'SchemaBeyondError';
+}
 
 /** The migrations that this version of the service knows, oldest first. */
 export const knownMigrations = (): readonly string[] => Object.keys(migrations).sort();
@@ -17,13 +22,16 @@ export const knownMigrations = (): readonly string[] => Object.keys(migrations).
  * The lock lives and dies with the transaction. A session lock, which is what the migrator takes by itself,
  * stays behind on a pooler's connection.
  *
- * It rejects when the database is already beyond what is asked for.
+ * @throws SchemaBeyondError when the database is beyond `upTo` already
  */
 export async function migrate(db: Database, upTo?: string): Promise<readonly string[]> {
   const wanted = Object.entries(migrations).filter(([name]) => upTo === undefined || name <= upTo);
   return await answered(
     db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
+      if (upTo !== undefined && (await executedIn(trx)).some((name) => name > upTo)) {
+        throw new SchemaBeyondError(`The database has migrations beyond ${upTo}.`);
+      }
       const migrator = new Migrator({
         db: trx,
         provider: { getMigrations: () => Promise.resolve(Object.fromEntries(wanted)) },
@@ -33,4 +41,14 @@ export async function migrate(db: Database, upTo?: string): Promise<readonly str
       return (results ?? []).map((result) => result.migrationName);
     }),
   );
+}
+
+/** Those of a newer version of the service, too, which the migrator does not list. */
+async function executedIn(db: Database): Promise<readonly string[]> {
+  const { rows: found } = await sql<{ is_there: boolean }>`
+    select to_regclass(${DEFAULT_MIGRATION_TABLE}) is not null as is_there`.execute(db);
+  if (found[0]?.is_there !== true) return [];
+  const { rows } = await sql<{ name: string }>`
+    select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
+  return rows.map(({ name }) => name);
 }

@@ -74,8 +74,13 @@ export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogu
     await db.destroy();
     return await openCatalogue(options);
   }
-  await migratePatiently(address, upTo);
-  return { db, close: () => db.destroy() };
+  try {
+    await migratePatiently(address, upTo);
+    return { db, close: () => db.destroy() };
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
 }
 
 async function migratePatiently(address: DatabaseAddress, upTo?: string): Promise<readonly string[]> {

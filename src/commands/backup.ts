@@ -1,5 +1,4 @@
 import { type CopyProgress, createBackup } from '../backup/backup.ts';
-import { readManifest } from '../backup/manifest.ts';
 import { type Destination, type Restorable, restoreBackup } from '../backup/restore.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
@@ -21,7 +20,6 @@ export async function runBackup(
   request: BackupRequest,
   console: Console,
 ): Promise<boolean> {
-  if (request.previous !== undefined) await readManifest(request.previous);
   const progress: CopyProgress = { files: 0, bytes: 0 };
   const bar = showProgress(console, request.progress, () => line(progress));
   const manifest = await createBackup(db, blobs, { ...request, progress }).finally(() => bar.end());
@@ -32,7 +30,7 @@ export async function runBackup(
   if (deleted > 0) console.print(`Deleted while it was made, and not in it: ${deleted}.`);
   if (manifest.faults.length > 0) {
     console.print(
-      `Missing or damaged in the library: ${manifest.faults.length}; "verify --deep" tells more.`,
+      `Missing, damaged or unreadable in the library: ${manifest.faults.length}; "verify --deep" tells more.`,
     );
   }
   return manifest.faults.length === 0;

@@ -1,10 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { BackupError } from '../backup/manifest.ts';
 import { assertRestorable, openBackup } from '../backup/restore.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { createDiskBlobStore } from '../blobs/disk-blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
+import { SchemaBeyondError } from '../catalogue/migrate.ts';
 import type { CatalogueOptions } from '../catalogue/open-catalogue.ts';
 import type { Config } from '../config.ts';
 import { runBackup, runRestore } from './backup.ts';
@@ -73,13 +75,21 @@ async function restore(host: Host, folder: string, progress: boolean | undefined
   const blobs = await createDiskBlobStore(join(dataDir, 'uploads'));
   await assertRestorable(backup, { dataDir, blobs });
   let isWhole = false;
-  await host.withDatabase(
-    async (db) => {
-      const destination = { dataDir, db, blobs, secretFile: secretFileOf(config) };
-      isWhole = await runRestore(backup, destination, progress, host.console);
-    },
-    { isPatient: true, upTo: backup.schema },
-  );
+  await host
+    .withDatabase(
+      async (db) => {
+        const destination = { dataDir, db, blobs, secretFile: secretFileOf(config) };
+        isWhole = await runRestore(backup, destination, progress, host.console);
+      },
+      { isPatient: true, upTo: backup.schema },
+    )
+    .catch((cause: unknown) => {
+      if (!(cause instanceof SchemaBeyondError)) throw cause;
+      throw new BackupError(
+        'The database is of a newer schema than the backup; name one in DATABASE_URL that the service has never started on, or a new DATA_DIR.',
+        { cause },
+      );
+    });
   // The rows were of the schema of their time until here.
   await host.withDatabase(() => Promise.resolve());
   return isWhole;

@@ -1,71 +1,16 @@
 import { randomInt } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createBackup } from '../../src/backup/backup.ts';
 import { BackupError, readManifest } from '../../src/backup/manifest.ts';
 import { assertRestorable, openBackup, restoreBackup } from '../../src/backup/restore.ts';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
 import { DERIVED_TABLES, DUMPED_TABLES } from '../../src/catalogue/dump.ts';
 import { compose } from '../../src/compose.ts';
-import { verify } from '../../src/library/verify.ts';
-import { promptForm } from '../support/multipart.ts';
-import { createDatabase, startService, type TestService, type WirePrompt } from '../support/service.ts';
-
-const none = () => ({ files: 0, bytes: 0 });
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'media-prompts-backup-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function open() {
-  const service = await startService();
-  onTestFinished(() => service.close());
-  const blobs = await createDiskBlobStore(join(service.dataDir, 'uploads'));
-  const base = await newFolder();
-  const backup = (
-    name: string,
-    options: { readonly blobs?: BlobStore; readonly previous?: string; readonly secretFile?: string } = {},
-  ) =>
-    createBackup(service.db, options.blobs ?? blobs, {
-      folder: join(base, name),
-      previous: options.previous,
-      secretFile: options.secretFile,
-      progress: none(),
-    });
-  return { service, blobs, base, backup };
-}
-
-async function upload(service: TestService, name: string, fields = {}): Promise<WirePrompt> {
-  const { status, body } = await service.upload(promptForm(name, fields));
-  expect(status).toBe(201);
-  return body.data;
-}
-
-/** Restores into a folder and a database of its own, and starts a service there. */
-async function restore(folder: string) {
-  const dataDir = await newFolder();
-  const database = await createDatabase();
-  onTestFinished(() => database.drop());
-  const blobs = await createDiskBlobStore(join(dataDir, 'uploads'));
-  const service = await startService({}, { dataDir, databaseUrl: database.url });
-  onTestFinished(() => service.close({ data: true }));
-  const backup = await openBackup(folder);
-  await assertRestorable(backup, { dataDir, blobs });
-  const lost = await restoreBackup(backup, { dataDir, db: service.db, blobs, secretFile: undefined }, none());
-  return { service, blobs, lost, dataDir };
-}
-
-async function faults(service: TestService, blobs: BlobStore): Promise<readonly unknown[]> {
-  const found: unknown[] = [];
-  for await (const finding of verify(service.db, blobs, { deep: true })) found.push(finding);
-  return found;
-}
+import { createDatabase, startService, type WirePrompt } from '../support/service.ts';
+import { faults, newFolder, none, open, restore, upload } from './library.ts';
 
 test('every table is either in a backup or can be done without', async () => {
   const { service } = await open();
