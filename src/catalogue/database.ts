@@ -16,10 +16,11 @@ export type DatabaseAddress =
 export type Database = Kysely<Tables>;
 
 /** How long the server may work at one statement, ms. */
-const STATEMENT_TIMEOUT = 5_000;
+const STATEMENT_TIMEOUT = 4_000;
 /** How long we wait for its answer, ms. Longer than the server's own bound, so that it is the one to give up. */
-const ANSWER_TIMEOUT = 7_000;
-const CONNECT_TIMEOUT = 3_000;
+const ANSWER_TIMEOUT = 5_000;
+/** How long a query waits for a connection, ms. With the answer's, short enough for a request to be refused in ten seconds. */
+const CONNECT_TIMEOUT = 2_000;
 
 const INT8 = 20;
 const TIMESTAMPTZ = 1184;

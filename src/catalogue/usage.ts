@@ -16,7 +16,7 @@ const SLOTS = 16;
 /** Org units looked at in one statement of an audit. */
 const BATCH = 200;
 /** How long the server keeps a unit locked for a process that stopped in the middle of a commit, ms. */
-const STALL_TIMEOUT = 5_000;
+const STALL_TIMEOUT = 3_000;
 
 /** How much is kept. */
 export interface Usage {

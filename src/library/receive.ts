@@ -21,7 +21,7 @@ export interface ReceiveDeps {
 }
 
 /** How long a refusal waits for its ledger row to go, ms; a database that does not answer is not waited for twice. */
-const STRIKE_PATIENCE = 2_000;
+const STRIKE_PATIENCE = 1_000;
 
 /** Audio that arrived whole, is durable and was found fit, but belongs to no prompt yet. */
 export interface ReceivedRecording {
