@@ -16,8 +16,8 @@ const MIB = 1024 * 1024;
 const RECORDING = noise(24 * MIB, 5);
 /** Blocks and buffers of each; far from the recording that each has asked for. */
 const COST = 2 * MIB;
-/** After a minute on which nothing moves, and what it takes to notice. */
-const CUT_OFF_WITHIN = 90_000;
+/** Node looks once a minute, and the first time forgives a write that had begun to move; and what it takes to notice. */
+const CUT_OFF_WITHIN = 150_000;
 
 async function uploadRecording(service: Service, name: string): Promise<string> {
   const ask = createAsk(service.base);
