@@ -51,6 +51,10 @@ export const tally = (changes: RawBuilder<unknown>) => sql<Record<string, unknow
     (select f.slot from org_unit_usage f
      where f.org_unit_id = c.org_unit_id and f.message_type = c.message_type
      order by f.slot limit 1 for no key update skip locked),
+    (select s from generate_series(0, ${sql.lit(SLOTS - 1)}) s
+     where not exists (select from org_unit_usage t
+       where t.org_unit_id = c.org_unit_id and t.message_type = c.message_type and t.slot = s)
+     order by random() limit 1),
     floor(random() * ${sql.lit(SLOTS)})
   ), c.prompts, c.bytes
   from (${changes}) c
