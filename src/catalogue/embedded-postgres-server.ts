@@ -156,6 +156,9 @@ function serverArguments({ directory, socketFolder, durable, maxConnections }: S
     // A container's /dev/shm is small, and no query here is worth several processes.
     max_parallel_workers_per_gather: 0,
     io_method: 'sync',
+    // We start it again ourselves. When PostgreSQL 18 restarts in place on a full disk, and recovery fails at once,
+    // its postmaster can miss that and wait for ever for a process that is gone (seen with 18.4).
+    restart_after_crash: 'off',
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -113,10 +113,14 @@ async function falseBytes(
   });
 }
 
-/** Files are listed first, so that a row that precedes its bytes is never missed. */
+/**
+ * Files are listed first, so that a row that precedes its bytes is never missed; and looked for again at the end,
+ * since a sweep may have taken first the bytes and then the row meanwhile.
+ */
 async function falseFiles(client: pg.Client, uploads: string, isSettled: boolean): Promise<string[]> {
-  const published = await readdir(join(uploads, 'call-flow-recordings'));
-  const arriving = await readdir(join(uploads, '.arriving'));
+  const folders = { published: join(uploads, 'call-flow-recordings'), arriving: join(uploads, '.arriving') };
+  const published = await readdir(folders.published);
+  const arriving = await readdir(folders.arriving);
   const { rows } = await client.query<{ name: string; state: string; extension: string }>(
     'select name, state, extension from blobs',
   );
@@ -125,13 +129,16 @@ async function falseFiles(client: pg.Client, uploads: string, isSettled: boolean
     const row = known.get(file.slice(0, file.indexOf('.')));
     return row?.state === 'kept' && file === `${row.name}.${row.extension}`;
   };
-  const orphans = [
-    ...published.filter((file) => !known.has(file.slice(0, file.indexOf('.')))),
-    ...arriving.filter((file) => !known.has(file)),
+  const unknown = [
+    ...published
+      .filter((file) => !known.has(file.slice(0, file.indexOf('.'))))
+      .map((file) => join(folders.published, file)),
+    ...arriving.filter((file) => !known.has(file)).map((file) => join(folders.arriving, file)),
   ];
+  const orphans = unknown.filter((path) => existsSync(path));
   const leftovers = isSettled ? [...published.filter((file) => !isKept(file)), ...arriving] : [];
   return [
-    ...orphans.map((file) => `orphan: ${file} is in no ledger`),
+    ...orphans.map((path) => `orphan: ${basename(path)} is in no ledger`),
     ...leftovers.map((file) => `left over: ${file}`),
   ];
 }
