@@ -102,14 +102,14 @@ export async function answered<T>(query: Promise<T>): Promise<T> {
  * that may never be answered. A connection that failed with anything but an answer of the server is closed.
  */
 function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
+  const knock = oneWhileAway(() => pool.connect());
   return {
     options: pool.options,
     end: () => pool.end(),
     async connect(): Promise<pg.PoolClient> {
       const place = { since: performance.now() };
       queue.add(place);
-      const client = await pool
-        .connect()
+      const client = await knock()
         .catch((cause: unknown) => {
           throw new CatalogueError('unavailable', 'No connection to the database.', { cause });
         })
@@ -129,6 +129,36 @@ function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
       };
       return client;
     },
+  };
+}
+
+/**
+ * While connecting fails, one asks at a time, and who comes meanwhile waits for what that one hears. A server that
+ * hangs would otherwise find all that were given up before it when it is back, and greet each of them first.
+ */
+function oneWhileAway<T>(connect: () => Promise<T>): () => Promise<T> {
+  let isAway = false;
+  let asking: Promise<T> | undefined;
+  const ask = async () => {
+    try {
+      const client = await connect();
+      isAway = false;
+      return client;
+    } catch (error) {
+      isAway = true;
+      throw error;
+    }
+  };
+  return async () => {
+    if (!isAway) return await ask();
+    if (asking !== undefined) {
+      await asking;
+      return await ask();
+    }
+    asking = ask().finally(() => {
+      asking = undefined;
+    });
+    return await asking;
   };
 }
 

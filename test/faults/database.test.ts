@@ -14,9 +14,9 @@ import { beginUpload, statusIn } from './sockets.ts';
 
 const ROUNDS = scaled(10, 1);
 const CLIENTS = scaled(50, 30);
-/** How long it stays away, ms; frozen, longer than a statement is waited for. */
-const AWAY = scaled(12_000, 2_000);
-const FROZEN = scaled(12_000, 9_000);
+/** How long it stays away, ms: longer than the service waits for a connection and an answer together. */
+const AWAY = scaled(7_000, 2_000);
+const FROZEN = 9_000;
 /** Promises of the service, ms. */
 const ANSWER_WITHIN = 10_000;
 /** What is measured is the wait for the database, not the one for other uploads. */

@@ -1,0 +1,34 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { checkDatabase, openDatabase } from '../../src/catalogue/database.ts';
+
+/** Takes connections and says nothing, as a server that hangs. */
+async function startMuteServer() {
+  let taken = 0;
+  const server = createServer((socket) => {
+    taken += 1;
+    socket.on('error', () => undefined).resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  return { url: `postgres://nobody@127.0.0.1:${port}/nothing?sslmode=disable`, taken: () => taken };
+}
+
+test('a server that hangs is asked by one at a time, and all are told', { timeout: 20_000 }, async () => {
+  const server = await startMuteServer();
+  const db = openDatabase({ connectionString: server.url }, { poolSize: 10, onIdleError: () => undefined });
+  onTestFinished(() => db.destroy());
+  const askers = () => Promise.allSettled(Array.from({ length: 10 }, () => checkDatabase(db)));
+  const unavailable = Array.from({ length: 10 }, () => ({
+    status: 'rejected',
+    reason: expect.objectContaining({ code: 'unavailable' }),
+  }));
+  expect(await askers()).toEqual(unavailable);
+  const before = server.taken();
+  expect(await askers()).toEqual(unavailable);
+  expect(await askers()).toEqual(unavailable);
+  expect(server.taken() - before).toBe(2);
+});
