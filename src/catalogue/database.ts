@@ -102,14 +102,14 @@ export async function answered<T>(query: Promise<T>): Promise<T> {
  * that may never be answered. A connection that failed with anything but an answer of the server is closed.
  */
 function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
-  const knock = oneWhileAway(() => pool.connect());
+  const connect = oneWhileAway(pool);
   return {
     options: pool.options,
     end: () => pool.end(),
     async connect(): Promise<pg.PoolClient> {
       const place = { since: performance.now() };
       queue.add(place);
-      const client = await knock()
+      const client = await connect()
         .catch((cause: unknown) => {
           throw new CatalogueError('unavailable', 'No connection to the database.', { cause });
         })
@@ -133,19 +133,21 @@ function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
 }
 
 /**
- * While connecting fails, one asks at a time, and who comes meanwhile waits for what that one hears. A server that
- * hangs would otherwise find all that were given up before it when it is back, and greet each of them first.
+ * While new connections fail, one asks at a time, and who comes meanwhile waits for what that one hears. A server
+ * that hangs would otherwise find all that were given up before it when it is back, and greet each of them first.
  */
-function oneWhileAway<T>(connect: () => Promise<T>): () => Promise<T> {
+function oneWhileAway(pool: pg.Pool): () => Promise<pg.PoolClient> {
   let isAway = false;
-  let asking: Promise<T> | undefined;
+  let asking: Promise<pg.PoolClient> | undefined;
   const ask = async () => {
+    // Who only waits for others to be done learns nothing of the server.
+    const isNew = pool.idleCount === 0 && pool.totalCount < pool.options.max;
     try {
-      const client = await connect();
+      const client = await pool.connect();
       isAway = false;
       return client;
     } catch (error) {
-      isAway = true;
+      if (isNew) isAway = true;
       throw error;
     }
   };
