@@ -3,10 +3,11 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import type { BlobStore } from '../blobs/blob-store.ts';
+import { syncFolder } from '../blobs/sync-folder.ts';
 import type { Database } from '../catalogue/database.ts';
 import { DUMPED_TABLES, dump } from '../catalogue/dump.ts';
 import { copyRecordings } from './copy-recordings.ts';
-import { copySecret, syncFolder } from './copy-secret.ts';
+import { copySecret } from './copy-secret.ts';
 import { BackupError, type Manifest, RECORDINGS, readManifest, SECRET, writeManifest } from './manifest.ts';
 import { createTableWriter } from './table-files.ts';
 
@@ -18,7 +19,7 @@ export interface CopyProgress {
 }
 
 export interface BackupOptions {
-  /** Where the backup shall be; must not exist, and its parent must. */
+  /** Where the backup shall be: nothing or an empty folder is there, and its parent is. */
   readonly folder: string;
   /** An older backup on the same disk: what it has whole is linked and not copied. */
   readonly previous: string | undefined;

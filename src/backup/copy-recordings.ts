@@ -139,7 +139,7 @@ async function copied(blobs: BlobStore, recording: DumpedRecording, target: stri
     if (!isOfStore(error)) throw error;
     if (error instanceof BlobError && error.code === 'not-found') return 'missing';
     // One bad file is a fault, a store that is away is the end of the backup.
-    await blobs.check();
+    await blobs.checkReading();
     await rm(target, { force: true }).catch(cannotWrite);
     return 'unreadable';
   }

@@ -1,5 +1,6 @@
 import { link, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../blobs/sync-folder.ts';
 import { BackupError } from './manifest.ts';
 
 /**
@@ -36,16 +37,6 @@ async function writeWhole(target: string, bytes: Uint8Array): Promise<void> {
     await rm(draft);
   }
   await syncFolder(dirname(target));
-}
-
-/** Makes the entries of a folder durable. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 function unless(code: string): (error: unknown) => undefined {

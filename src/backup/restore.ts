@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
+import { syncFolder } from '../blobs/sync-folder.ts';
 import type { Database } from '../catalogue/database.ts';
 import { countRows, DUMPED_TABLES, type DumpedTable, isBlank, load } from '../catalogue/dump.ts';
 import { knownMigrations } from '../catalogue/migrate.ts';
@@ -95,7 +96,7 @@ export async function restoreBackup(
   if (isLoaded && !mayGoOn) {
     throw new BackupError('The database is not empty; name a new one in DATABASE_URL, or a new DATA_DIR.');
   }
-  await writeFile(join(dataDir, MARKER), markFor(folder, manifest), { mode: 0o600 });
+  await markBegun(dataDir, markFor(folder, manifest));
   const without = new Set(manifest.deleted_meanwhile);
   const lost: string[] = [];
   for await (const batch of dumpedRecordings(folder)) {
@@ -107,6 +108,8 @@ export async function restoreBackup(
       progress.bytes += fileSize;
     }
   }
+  // Also for what an interrupted restore placed.
+  await blobs.settle();
   if (secretFile !== undefined) await copySecret(join(folder, SECRET), secretFile);
   if (!isLoaded)
     await load(db, (table) => readTable(folder, table), { lastIds: manifest.last_ids }, [...without]);
@@ -123,6 +126,19 @@ async function markerIn(dataDir: string): Promise<string | undefined> {
   return await readFile(join(dataDir, MARKER), 'utf8').catch(() => undefined);
 }
 
+/** Durable when this resolves: after a power cut, audio without its mark would be taken for a finished restore. */
+async function markBegun(dataDir: string, mark: string): Promise<void> {
+  if ((await markerIn(dataDir)) === mark) return;
+  const file = await open(join(dataDir, MARKER), 'w', 0o600);
+  try {
+    await file.writeFile(mark);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await syncFolder(dataDir);
+}
+
 /** Has the database just as many rows as the backup? */
 async function holds(db: Database, { tables, deleted_meanwhile }: Manifest): Promise<boolean> {
   const counts = await countRows(db);
@@ -132,7 +148,7 @@ async function holds(db: Database, { tables, deleted_meanwhile }: Manifest): Pro
 
 const markFor = (folder: string, { created_on }: Manifest) => `${folder}\n${created_on}\n`;
 
-/** Published only when it is whole; false when it is not, or cannot be read. */
+/** Placed only when it is whole, not settled; false when it is not whole, or cannot be read. */
 async function restoreOne(
   blobs: BlobStore,
   folder: string,
@@ -174,7 +190,7 @@ async function restoreOne(
     await blobs.unstage(blobName);
     return false;
   }
-  await blobs.publish(staged, key);
+  await blobs.place(staged, key);
   return true;
 }
 

@@ -44,6 +44,14 @@ export interface BlobStore {
    * @throws BlobError `not-found` when the staged bytes are gone
    */
   publish(staged: StagedBlob, key: string): Promise<void>;
+  /**
+   * As `publish`, for many at a time: the key is there at once, and durable when `settle` resolves after it.
+   *
+   * @throws BlobError `not-found` when the staged bytes are gone
+   */
+  place(staged: StagedBlob, key: string): Promise<void>;
+  /** Makes every key durable that is there, whoever put it there. */
+  settle(): Promise<void>;
   /** Removes staged bytes; it is no fault if there are none. */
   unstage(name: string): Promise<void>;
   /** @throws BlobError `not-found` */
@@ -60,6 +68,8 @@ export interface BlobStore {
   setMark(mark: number): Promise<void>;
   /** Resolves when the store can take bytes. */
   check(): Promise<void>;
+  /** Resolves when blobs can be listed and read, also where none can be written. */
+  checkReading(): Promise<void>;
 }
 
 /**

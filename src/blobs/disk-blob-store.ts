@@ -14,6 +14,7 @@ import {
 } from './blob-store.ts';
 import { writeDurably } from './durable-file.ts';
 import { transferBlocks } from './file-transfer.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** The folder of published blobs, below the root; it is also their path in the urls. */
 const PUBLISHED = 'call-flow-recordings';
@@ -45,6 +46,14 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
         await syncFolder(published);
         passed('folder-synced');
       });
+    },
+
+    async place(staged: StagedBlob, key: string): Promise<void> {
+      await guarded(() => rename(staged.path, join(published, key)));
+    },
+
+    async settle(): Promise<void> {
+      await guarded(() => syncFolder(published), 'unavailable');
     },
 
     async unstage(name: string): Promise<void> {
@@ -110,6 +119,13 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
         await access(published, constants.W_OK);
       }, 'unavailable');
     },
+
+    async checkReading(): Promise<void> {
+      await guarded(async () => {
+        await access(staging, constants.R_OK | constants.X_OK);
+        await access(published, constants.R_OK | constants.X_OK);
+      }, 'unavailable');
+    },
   };
 }
 
@@ -138,16 +154,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-/** Makes the entries of a folder durable. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

@@ -68,7 +68,10 @@ async function removeEach(blobs: BlobStore, batch: readonly Abandoned[]) {
 /** The longest pause between two sweeps, ms; a short lease makes it shorter. */
 const LONGEST_PAUSE = 30_000;
 
-/** Sweeps now and then every half lease, one sweep at a time, until stopped. A sweep that fails is tried again. */
+/**
+ * Sweeps at once, and again half a lease after each sweep, or 30 s where that is longer, until stopped. One that
+ * fails is logged, and the next one comes all the same.
+ */
 export function scheduleSweeps(
   run: () => Promise<number>,
   leaseMs: number,

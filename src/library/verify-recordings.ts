@@ -80,7 +80,7 @@ async function faultOfBytes(
     if (!isOfStore(error)) throw error;
     if (error instanceof BlobError && error.code === 'not-found') return findingOf(row, 'missing', expected);
     // One bad file is a finding, a store that is away is the end of the walk.
-    await blobs.check();
+    await blobs.checkReading();
     return findingOf(row, 'unreadable', reasonOf(error));
   }
 }

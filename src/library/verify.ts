@@ -37,7 +37,7 @@ export async function* verify(
   blobs: BlobStore,
   { deep, progress = noProgress() }: VerifyOptions,
 ): AsyncGenerator<Finding> {
-  await blobs.check();
+  await blobs.checkReading();
   yield* findBadRecordings(db, blobs, deep, progress);
   yield* findStrayEntries(db, progress);
   yield* findStrayBlobs(db, blobs, progress);
@@ -55,8 +55,11 @@ export interface Repairs {
 /**
  * Mends what can be mended without guessing: removes what the ledger says is abandoned or deleted, exactly as the
  * sweeper does, and counts anew what is counted wrong. It removes no bytes that the ledger does not name and touches no prompt.
+ *
+ * @throws CatalogueError, BlobError before anything is done when the store cannot be written to
  */
 export async function repair(db: Database, blobs: BlobStore, leaseMs: number): Promise<Repairs> {
+  await blobs.check();
   return { swept: await sweep(db, blobs, leaseMs), recounted: await rebuildUsage(db) };
 }
 

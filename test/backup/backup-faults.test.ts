@@ -101,7 +101,8 @@ describe('a file that cannot be read', () => {
     await upload(service, 'One');
     const away = () =>
       Promise.reject(new BlobError('unavailable', 'The folder of the blobs cannot be used.'));
-    await expect(backup('one', { blobs: { ...blobs, open: away, check: away } })).rejects.toThrow(BlobError);
+    const unmounted: BlobStore = { ...blobs, open: away, checkReading: away };
+    await expect(backup('one', { blobs: unmounted })).rejects.toThrow(BlobError);
     expect(await readdir(base)).toEqual([]);
   });
 

@@ -247,12 +247,12 @@ describe('a restore', () => {
     const other = await startService({}, { dataDir, databaseUrl: database.url });
     onTestFinished(() => other.close({ data: true }));
     const blobs = await createDiskBlobStore(join(dataDir, 'uploads'));
-    let published = 0;
+    let placed = 0;
     const broken: BlobStore = {
       ...blobs,
-      publish: (staged, key) => {
-        published += 1;
-        return published > 2 ? Promise.reject(new Error('cut off')) : blobs.publish(staged, key);
+      place: (staged, key) => {
+        placed += 1;
+        return placed > 2 ? Promise.reject(new Error('cut off')) : blobs.place(staged, key);
       },
     };
     const destination = { dataDir, db: other.db, blobs, secretFile: undefined };
@@ -278,6 +278,47 @@ describe('a restore', () => {
     await expect(restoreBackup(found, destination, none())).rejects.toThrow(/database is not empty/);
     await rm(join(dataDir, 'being-restored'));
     expect(await readdir(dataDir)).not.toContain('being-restored');
+  });
+
+  test('has no prompt before all its audio is settled, also what an interrupted one had placed', async () => {
+    const { service, base, backup } = await open();
+    for (const name of ['One', 'Two', 'Three']) await upload(service, name);
+    await backup('one');
+    const found = await openBackup(join(base, 'one'));
+    const dataDir = await newFolder();
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    const other = await startService({}, { dataDir, databaseUrl: database.url });
+    onTestFinished(() => other.close({ data: true }));
+    const blobs = await createDiskBlobStore(join(dataDir, 'uploads'));
+    const steps: string[] = [];
+    const watched = (settle: () => Promise<void>): BlobStore => ({
+      ...blobs,
+      place: async (staged, key) => {
+        steps.push('place');
+        await blobs.place(staged, key);
+      },
+      settle: async () => {
+        steps.push(`settle before ${(await other.rows('select id from prompts')).length} prompts`);
+        await settle();
+      },
+    });
+    const into = (settle: () => Promise<void>) => ({
+      dataDir,
+      db: other.db,
+      blobs: watched(settle),
+      secretFile: undefined,
+    });
+    const powerCut = into(() => Promise.reject(new Error('the power went')));
+    await expect(restoreBackup(found, powerCut, none())).rejects.toThrow('the power went');
+    expect(steps.splice(0)).toEqual(['place', 'place', 'place', 'settle before 0 prompts']);
+    expect(await other.rows('select id from prompts')).toEqual([]);
+    await expect(compose(other.config, pino({ level: 'silent' }))).rejects.toThrow(
+      /run the same restore again/,
+    );
+    expect(await restoreBackup(found, into(blobs.settle), none())).toEqual([]);
+    expect(steps).toEqual(['settle before 0 prompts']);
+    expect(await faults(other, blobs)).toEqual([]);
   });
 
   test('can also be done with a copy of the backup', async () => {

@@ -236,8 +236,24 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
     });
   });
 
+  test(`${name}: blobs that are placed are there at once and whole, and settle together`, async ({
+    subject,
+  }) => {
+    const { store } = subject;
+    const keys = ['a.wav', 'b.wav'];
+    for (const key of keys) await store.place(await store.stage(key, from([Buffer.from(key)]), never), key);
+    expect(await listed(store)).toEqual({ 'a.wav': 5, 'b.wav': 5 });
+    expect((await bytesOf(store, 'b.wav')).toString()).toBe('b.wav');
+    await store.settle();
+    expect(await subject.staged()).toEqual([]);
+    const gone = await store.stage('gone', from([]), never);
+    await store.unstage('gone');
+    expect(await codeOf(store.place(gone, 'gone.wav'))).toBe('not-found');
+  });
+
   test(`${name}: a store that works says so`, async ({ subject: { store } }) => {
     await expect(store.check()).resolves.toBeUndefined();
+    await expect(store.checkReading()).resolves.toBeUndefined();
   });
 }
 

@@ -1,12 +1,10 @@
-import { execFileSync } from 'node:child_process';
-
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
 import { areDescriptorsKnown, openFiles } from '../support/descriptors.ts';
+import { canMount, makeReadOnly, mount, unmount } from '../support/disks.ts';
 import { blobStoreContract, bytesOf, codeOf, from, listed, publish } from './contract.ts';
 
 const never = new AbortController().signal;
@@ -59,6 +57,8 @@ describe('a folder', () => {
     const source = from([Buffer.from('bytes')]);
     expect(await codeOf(store.stage('one', source, never))).toBe('unavailable');
     expect(await codeOf(store.check())).toBe('unavailable');
+    expect(await codeOf(store.checkReading())).toBe('unavailable');
+    expect(await codeOf(store.settle())).toBe('unavailable');
     expect(await codeOf(listed(store))).toBe('unavailable');
   });
 
@@ -203,8 +203,7 @@ describe.skipIf(!canMount())('a disk', () => {
     const root = await mkdtemp(FOLDER);
     mount(root, options);
     onTestFinished(async () => {
-      // Lazily: a descriptor that a failed test left open must not keep the disk.
-      execFileSync('umount', ['--lazy', root]);
+      unmount(root);
       await rm(root, { recursive: true });
     });
     return { ...(await storeIn(root)), close: () => Promise.resolve() };
@@ -253,30 +252,13 @@ describe.skipIf(!canMount())('a disk', () => {
     const { store, root } = await createSmallStore('size=4m');
     await publish(store, 'one.wav', 'bytes');
     const staged = await store.stage('two', from([Buffer.from('bytes')]), never);
-    execFileSync('mount', ['-o', 'remount,ro', root]);
+    makeReadOnly(root);
     expect(await codeOf(store.stage('three', from([]), never))).toBe('unavailable');
     expect(await codeOf(store.publish(staged, 'two.wav'))).toBe('unavailable');
     expect(await codeOf(store.unstage('two'))).toBe('unavailable');
     expect(await codeOf(store.remove(['one.wav']))).toBe('unavailable');
     expect(await codeOf(store.check())).toBe('unavailable');
+    await store.checkReading();
     expect((await bytesOf(store, 'one.wav')).toString()).toBe('bytes');
   });
 });
-
-/** Only an administrator of a Linux machine may. */
-function canMount(): boolean {
-  const folder = mkdtempSync(FOLDER);
-  try {
-    mount(folder, 'size=64k');
-    execFileSync('umount', [folder], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    if (readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
-  }
-}
-
-function mount(folder: string, options: string): void {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' });
-}

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { databaseUrl, inDatabase } from '../support/database-server.ts';
+import { canMount, makeReadOnly, mount, unmount } from '../support/disks.ts';
 import { fixture } from '../support/multipart.ts';
 import {
   cli,
@@ -149,3 +151,50 @@ test('a backup of a damaged library is made, and its exit code says so', async (
     });
   });
 }, 120_000);
+
+test.skipIf(!canMount())(
+  'a disk that may only be read any more is backed up and verified, and not repaired',
+  { timeout: 120_000 },
+  async () => {
+    const server = inject('databaseServer');
+    const database = `e2e_${randomUUID().replaceAll('-', '')}`;
+    await inDatabase(server, 'postgres', (client) => client.query(`create database ${database}`));
+    onTestFinished(async () => {
+      await inDatabase(server, 'postgres', (client) =>
+        client.query(`drop database if exists ${database} with (force)`),
+      );
+    });
+    const env = { DATABASE_URL: databaseUrl(server, database) };
+    const backups = await newFolder();
+    await withDataDir(async (dataDir) => {
+      const uploads = join(dataDir, 'uploads');
+      await mkdir(uploads);
+      mount(uploads, 'size=4m');
+      try {
+        const service = await startProcess(dataDir, env);
+        const token = await tokenFor(dataDir);
+        const good = await uploadFile(service, token, 'Good');
+        const bad = await uploadFile(service, token, 'Unreadable');
+        expect(await service.end('SIGTERM')).toBe(0);
+        await unlink(join(dataDir, bad.url));
+        await mkdir(join(dataDir, bad.url));
+        makeReadOnly(uploads);
+
+        const key = ({ url }: UploadedFile) => url.slice(url.lastIndexOf('/') + 1);
+        const made = await cli(dataDir, ['backup', join(backups, 'saved')], env);
+        expect(made).toMatchObject({ code: 1, stderr: '' });
+        expect(made.stdout).toContain(`unreadable\t${key(bad)}\n`);
+        expect(await readdir(join(backups, 'saved/recordings'))).toEqual([key(good)]);
+
+        const verified = await cli(dataDir, ['verify', '--deep'], env);
+        expect(verified).toMatchObject({ code: 1, stderr: '' });
+        expect(verified.stdout).toMatch(/^Faults found: 1\.$/m);
+
+        const repaired = await cli(dataDir, ['verify', '--repair'], env);
+        expect(repaired).toMatchObject({ code: 2, stdout: '' });
+      } finally {
+        unmount(uploads);
+      }
+    });
+  },
+);

@@ -86,7 +86,7 @@ describe('verify', () => {
     const broken: BlobStore = {
       ...library.blobs,
       open: (key) => (key === bad.key ? away() : library.blobs.open(key)),
-      check: () => (isAway ? away() : library.blobs.check()),
+      checkReading: () => (isAway ? away() : library.blobs.checkReading()),
     };
     const found = await findings({ ...library, blobs: broken });
     expect(found).toMatchObject([{ kind: 'unreadable', subject: bad.key, detail: 'EIO' }]);
