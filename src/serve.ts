@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import pino, { type Logger } from 'pino';
 import { CatalogueError } from './catalogue/catalogue-error.ts';
 import { EmbeddedPostgresError } from './catalogue/embedded-postgres-launcher.ts';
+import { SchemaBeyondError } from './catalogue/migrate.ts';
 import { compose, type Service } from './compose.ts';
 import { type Config, ConfigError, configFrom } from './config.ts';
 import { createLog } from './log.ts';
@@ -69,6 +70,7 @@ async function logDestination(isTerminal: boolean): Promise<pino.DestinationStre
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof ConfigError || error instanceof EmbeddedPostgresError) return error.message;
+  if (error instanceof SchemaBeyondError) return error.message;
   if (error instanceof CatalogueError) {
     return `The database that DATABASE_URL names cannot be used: ${messageOf(error.cause)}`;
   }

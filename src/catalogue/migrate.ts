@@ -6,7 +6,7 @@ import { answered, type Database } from './database.ts';
 /** Any number that nobody else locks; all processes of the service agree on it. */
 const MIGRATION_LOCK = 7_330_114_209;
 
-/** The database has migrations beyond the last one that is asked for. */
+/** The database has migrations beyond the last one that is asked for, or that this version knows. */
 export class SchemaBeyondError extends Error {
   override readonly name = 'SchemaBeyondError';
 }
@@ -22,16 +22,14 @@ export const knownMigrations = (): readonly string[] => Object.keys(migrations).
  * The lock lives and dies with the transaction. A session lock, which is what the migrator takes by itself,
  * stays behind on a pooler's connection.
  *
- * @throws SchemaBeyondError when the database is beyond `upTo` already
+ * @throws SchemaBeyondError when the database is beyond `upTo` already, or was migrated by a newer version
  */
 export async function migrate(db: Database, upTo?: string): Promise<readonly string[]> {
   const wanted = Object.entries(migrations).filter(([name]) => upTo === undefined || name <= upTo);
   return await answered(
     db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
-      if (upTo !== undefined && (await executedIn(trx)).some((name) => name > upTo)) {
-        throw new SchemaBeyondError(`The database has migrations beyond ${upTo}.`);
-      }
+      assertWithin(await executedIn(trx), upTo);
       const migrator = new Migrator({
         db: trx,
         provider: { getMigrations: () => Promise.resolve(Object.fromEntries(wanted)) },
@@ -41,6 +39,18 @@ export async function migrate(db: Database, upTo?: string): Promise<readonly str
       return (results ?? []).map((result) => result.migrationName);
     }),
   );
+}
+
+function assertWithin(executed: readonly string[], upTo: string | undefined): void {
+  const unknown = executed.find((name) => !knownMigrations().includes(name));
+  if (unknown !== undefined) {
+    throw new SchemaBeyondError(
+      `The database was migrated by a newer version of media-prompts (it has ${unknown}); start that version, or restore the backup taken before.`,
+    );
+  }
+  if (upTo !== undefined && executed.some((name) => name > upTo)) {
+    throw new SchemaBeyondError(`The database has migrations beyond ${upTo}.`);
+  }
 }
 
 /** Those of a newer version of the service, too, which the migrator does not list. */

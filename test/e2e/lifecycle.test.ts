@@ -148,6 +148,33 @@ describe('npm start', () => {
     });
   });
 
+  test('says that a database of a newer version needs that version, and changes nothing there', async () => {
+    const server = inject('databaseServer');
+    const database = `e2e_${randomUUID().replaceAll('-', '')}`;
+    await inDatabase(server, 'postgres', (client) => client.query(`create database ${database}`));
+    await withDataDir(async (dataDir) => {
+      const env = { DATABASE_URL: databaseUrl(server, database) };
+      const service = await startProcess(dataDir, env);
+      expect(await service.end('SIGTERM')).toBe(0);
+      const applied = await inDatabase(server, database, async (client) => {
+        await client.query(`insert into kysely_migration (name, timestamp) values ('9999-later', 'later')`);
+        return (await client.query('select * from kysely_migration order by name')).rows;
+      });
+      const told = expect.stringMatching(
+        /^The database was migrated by a newer version of media-prompts \(.*9999-later.*\); start that version, or restore the backup taken before\.\n$/,
+      );
+      const refused = await run([process.execPath, 'src/main.ts'], environment(dataDir, env));
+      expect(refused).toMatchObject({ code: 1, stderr: told });
+      expect(await cli(dataDir, ['migrate'], env)).toEqual({ code: 1, stdout: '', stderr: told });
+      expect(await cli(dataDir, ['verify'], env)).toEqual({ code: 2, stdout: '', stderr: told });
+      const after = await inDatabase(server, database, (client) =>
+        client.query('select * from kysely_migration order by name'),
+      );
+      expect(after.rows).toEqual(applied);
+    });
+    await inDatabase(server, 'postgres', (client) => client.query(`drop database ${database} with (force)`));
+  });
+
   test('refuses a folder that another service uses', async () => {
     await withDataDir(async (dataDir) => {
       const first = await startProcess(dataDir);
