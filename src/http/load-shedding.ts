@@ -1,5 +1,5 @@
 import { memoryUsage } from 'node:process';
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from './failure.ts';
 
 /** What is watched, by the names that `/readyz`, `/metrics` and the log give it. */
@@ -31,7 +31,7 @@ export interface Load {
   /** Requests refused since the start, by the first check that was past its bound. */
   shed(): readonly { readonly check: LoadCheck; readonly requests: number }[];
   /** A hook for `onRequest`: refuses with 503 while any check is past its bound, before a body is read. */
-  refuseWork(request: FastifyRequest): Promise<void>;
+  refuseWork(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /**
    * May playback ask the database? Up to twice the queue that the API may fill: calls have half of the queue for
    * themselves. Playback is refused for nothing else.
@@ -48,6 +48,11 @@ const PAUSE = 100;
 const CALM = 2_000;
 /** For how long the first in a full queue must have waited, ms: a crowd that is served quickly is no load. */
 const LONG_WAIT = 250;
+/**
+ * Requests that are taken on at a time while memory is past its bound. What the last rush left is often free, though
+ * the allocator does not give it back: so few need no more than that, and who refused them all might do so for ever.
+ */
+const DOSE = 4;
 /** Times the bound of the queue, from which on playback is refused, too. */
 const PLAYBACK_SHARE = 2;
 
@@ -56,7 +61,8 @@ const PLAYBACK_SHARE = 2;
  *
  * The event loop and memory must be past their bounds twice in a row, since once is a garbage collection or a
  * machine that was busy elsewhere; they count as past until they were within for two seconds, so that
- * the answer does not change with each request. The queue is weighed at each request: once it is long and slow, what
+ * the answer does not change with each request. Past its bound of memory the process goes on with a few requests at a
+ * time. The queue is weighed at each request: once it is long and slow, what
  * would make it longer is refused.
  */
 export function watchLoad(bounds: LoadBounds, databaseQueue: () => Queue, log: FastifyBaseLogger): Load {
@@ -88,7 +94,11 @@ export function watchLoad(bounds: LoadBounds, databaseQueue: () => Queue, log: F
   };
   const timer = setTimeout(look, PAUSE).unref();
 
-  const isPast = (check: LoadCheck) => (check === 'database_pool' ? isQueueFull() : gauges[check].isPast());
+  let running = 0;
+  const isPast = (check: LoadCheck) => {
+    if (check === 'database_pool') return isQueueFull();
+    return gauges[check].isPast() && (check !== 'memory' || running >= DOSE);
+  };
   const refuse = (check: LoadCheck): never => {
     refused.set(check, (refused.get(check) ?? 0) + 1);
     throw new RequestError(503, 'The service has more to do than it can; try again in a moment.', {
@@ -104,9 +114,13 @@ export function watchLoad(bounds: LoadBounds, databaseQueue: () => Queue, log: F
         return ratio === undefined ? [] : [{ check, ratio }];
       }),
     shed: () => [...refused].map(([check, requests]) => ({ check, requests })),
-    async refuseWork() {
+    async refuseWork(_request, reply) {
       const check = LOAD_CHECKS.find(isPast);
       if (check !== undefined) refuse(check);
+      running += 1;
+      reply.raw.once('close', () => {
+        running -= 1;
+      });
     },
     hasRoomToPlay: () => !isQueueFull(PLAYBACK_SHARE),
     refusePlayback: () => refuse('database_pool'),
