@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { networksFrom, originsFrom, pemFrom, whole } from './config-values.ts';
 
 /** Where the key that checks tokens comes from; it fixes the algorithms, a token never does. */
 export type TokenKey =
@@ -38,6 +37,9 @@ export interface Config {
   readonly uploads: {
     readonly atOnce: number;
     readonly atOncePerToken: number;
+    /** Beside those; 0 = none. */
+    readonly slowAtOnce: number;
+    readonly slowAtOncePerToken: number;
     /** For their turn. */
     readonly waiting: number;
     readonly waitMs: number;
@@ -76,13 +78,6 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-const whole = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
-
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: whole(0, 65_535).default(3000),
@@ -105,6 +100,8 @@ const environment = z.object({
   STORAGE_QUOTA_BYTES: whole(0, 999_999_999_999_999).default(0),
   UPLOADS_AT_ONCE: whole(1, 10_000).default(16),
   UPLOADS_AT_ONCE_PER_TOKEN: whole(1, 10_000).default(12),
+  SLOW_UPLOADS_AT_ONCE: whole(0, 10_000).default(128),
+  SLOW_UPLOADS_AT_ONCE_PER_TOKEN: whole(1, 10_000).default(64),
   MAX_WAITING_UPLOADS: whole(0, 1_000_000).default(1000),
   UPLOAD_QUEUE_SECONDS: whole(0, 3600).default(50),
   UPLOAD_MIN_BYTES_PER_SECOND: whole(0, 1_000_000_000).default(1024),
@@ -170,6 +167,8 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
     uploads: {
       atOnce: e.UPLOADS_AT_ONCE,
       atOncePerToken: e.UPLOADS_AT_ONCE_PER_TOKEN,
+      slowAtOnce: e.SLOW_UPLOADS_AT_ONCE,
+      slowAtOncePerToken: e.SLOW_UPLOADS_AT_ONCE_PER_TOKEN,
       waiting: e.MAX_WAITING_UPLOADS,
       waitMs: e.UPLOAD_QUEUE_SECONDS * 1000,
       leastBytesPerSecond: e.UPLOAD_MIN_BYTES_PER_SECOND,
@@ -203,42 +202,6 @@ function tokenKeyFrom(e: Environment, dataDir: string): TokenKey {
   if (e.JWT_JWKS_URL !== undefined) return { kind: 'jwks', url: e.JWT_JWKS_URL };
   if (e.JWT_PUBLIC_KEY !== undefined) return { kind: 'public-key', pem: e.JWT_PUBLIC_KEY };
   return { kind: 'secret-file', path: resolve(dataDir, 'jwt-secret') };
-}
-
-/** A PEM may be given as itself, with `\n` written out (as env files need it), or as a path. */
-function pemFrom(value: string, context: z.RefinementCtx): string {
-  if (value.includes('-----BEGIN')) return value.replaceAll('\\n', '\n').trim();
-  try {
-    return readFileSync(value, 'utf8').trim();
-  } catch {
-    context.addIssue('must be a PEM or the path of a file that can be read');
-    return z.NEVER;
-  }
-}
-
-/** Exact ones alone: a pattern lets in more than was meant, and `*` everybody's pages. */
-function originsFrom(value: string, context: z.RefinementCtx): readonly string[] {
-  const origins = value.split(',').map((origin) => origin.trim());
-  const isOrigin = (origin: string) => /^https?:[^*]+$/.test(origin) && URL.parse(origin)?.origin === origin;
-  if (origins.every(isOrigin)) return origins;
-  context.addIssue(
-    'must list origins such as https://app.example, with commas between and nothing after the host',
-  );
-  return z.NEVER;
-}
-
-/** Never everybody, and never a number of hops: then a client could write into the header who it is. */
-function networksFrom(value: string, context: z.RefinementCtx): readonly string[] {
-  const networks = value.split(',').map((network) => network.trim());
-  const isNetwork = (network: string) => {
-    const [address = '', bits, ...rest] = network.split('/');
-    const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-    const isLength = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most);
-    return most > 0 && isLength && rest.length === 0;
-  };
-  if (networks.every(isNetwork)) return networks;
-  context.addIssue('must list addresses or networks of proxies, such as 10.0.0.0/8, with commas between');
-  return z.NEVER;
 }
 
 function deepFrozen<T extends object>(value: T): T {

@@ -40,6 +40,8 @@ test('an empty environment is enough', () => {
     uploads: {
       atOnce: 16,
       atOncePerToken: 12,
+      slowAtOnce: 128,
+      slowAtOncePerToken: 64,
       waiting: 1000,
       waitMs: 50_000,
       leastBytesPerSecond: 1024,
@@ -101,6 +103,12 @@ describe('each variable', () => {
     ['STORAGE_QUOTA_BYTES', configFrom({ STORAGE_QUOTA_BYTES: '1000' }).storageQuotaBytes, 1000],
     ['UPLOADS_AT_ONCE', configFrom({ UPLOADS_AT_ONCE: '3' }).uploads.atOnce, 3],
     ['UPLOADS_AT_ONCE_PER_TOKEN', configFrom({ UPLOADS_AT_ONCE_PER_TOKEN: '2' }).uploads.atOncePerToken, 2],
+    ['SLOW_UPLOADS_AT_ONCE', configFrom({ SLOW_UPLOADS_AT_ONCE: '0' }).uploads.slowAtOnce, 0],
+    [
+      'SLOW_UPLOADS_AT_ONCE_PER_TOKEN',
+      configFrom({ SLOW_UPLOADS_AT_ONCE_PER_TOKEN: '5' }).uploads.slowAtOncePerToken,
+      5,
+    ],
     ['MAX_WAITING_UPLOADS', configFrom({ MAX_WAITING_UPLOADS: '0' }).uploads.waiting, 0],
     ['UPLOAD_QUEUE_SECONDS', configFrom({ UPLOAD_QUEUE_SECONDS: '9' }).uploads.waitMs, 9000],
     [
@@ -165,6 +173,8 @@ describe('each variable', () => {
     ['UPLOAD_LEASE_SECONDS', '0'],
     ['UPLOADS_AT_ONCE', '0'],
     ['UPLOADS_AT_ONCE_PER_TOKEN', '0'],
+    ['SLOW_UPLOADS_AT_ONCE', '-1'],
+    ['SLOW_UPLOADS_AT_ONCE_PER_TOKEN', '0'],
     ['MAX_WAITING_UPLOADS', '-1'],
     ['UPLOAD_QUEUE_SECONDS', '3601'],
     ['UPLOAD_MIN_BYTES_PER_SECOND', '1k'],

@@ -7,7 +7,7 @@ import { HEADER_BOUNDS, setBounds } from './bounds.ts';
 import { allowOrigins, linesForAll } from './cross-origin.ts';
 import { docs } from './docs.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
-import { failureOf, RequestError } from './failure.ts';
+import { CLOSING, failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
 import { type LoadBounds, watchLoad } from './load-shedding.ts';
@@ -103,7 +103,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.addHook('onRequest', async (request) => {
     if (isClosing) {
-      throw new RequestError(503, 'The service is shutting down; try again in a moment.', {
+      throw new RequestError(503, CLOSING, {
         headers: { 'retry-after': '2', connection: 'close' },
       });
     }
@@ -111,7 +111,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       throw new RequestError(400, 'The request has no Host header; send one.');
     }
   });
-  setBounds(app, { maxConnections: options.maxConnections, bodyMs: options.uploadBody.pace.windowMs });
+  setBounds(app, { maxConnections: options.maxConnections });
   app.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');
   });

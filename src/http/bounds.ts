@@ -1,12 +1,17 @@
 import type { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from './failure.ts';
-import { holdContinue, sayContinue } from './held-continue.ts';
+import { holdContinue } from './held-continue.ts';
 
 /** How long a client may take for the header of a request, ms. */
 const HEADERS_TIMEOUT = 20_000;
 /** Lines of a header; browsers behind proxies send some thirty. Their bytes are bounded by Node: 16 KiB. */
 const MAX_HEADERS = 200;
+/**
+ * How long a body that is no form may take to arrive, ms. The largest, of 64 KiB unless configured, comes in time over
+ * any line that an upload may have but the slowest: it needs 2 KiB a second.
+ */
+const BODY_TIMEOUT = 30_000;
 
 /** For the making of the server. */
 export const HEADER_BOUNDS = {
@@ -17,12 +22,10 @@ export const HEADER_BOUNDS = {
 export interface Bounds {
   /** At once; one more is closed before it is heard. */
   readonly maxConnections: number;
-  /** How long a body that is no form may take to arrive, ms. */
-  readonly bodyMs: number;
 }
 
 /** Bounds what a client may take with connections, headers and bodies that are no uploads. */
-export function setBounds(app: FastifyInstance, { maxConnections, bodyMs }: Bounds): void {
+export function setBounds(app: FastifyInstance, { maxConnections }: Bounds): void {
   app.server.maxConnections = maxConnections;
   // Some versions of Node drop what is beyond in silence, others refuse it without knowing the path.
   app.server.maxHeadersCount = 0;
@@ -32,8 +35,8 @@ export function setBounds(app: FastifyInstance, { maxConnections, bodyMs }: Boun
       throw new RequestError(431, `The request has more than ${MAX_HEADERS} headers; send fewer.`);
     }
   });
-  app.addHook('preParsing', async (request, reply, payload) => {
-    if (!isForm(request)) beginBody(request, reply, payload as Readable, bodyMs);
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (!isForm(request)) boundBody(request, payload as Readable);
     return payload;
   });
 }
@@ -42,14 +45,13 @@ export function setBounds(app: FastifyInstance, { maxConnections, bodyMs }: Boun
 const isForm = ({ headers }: FastifyRequest): boolean =>
   /^\s*multipart\//i.test(headers['content-type'] ?? '');
 
-function beginBody(request: FastifyRequest, reply: FastifyReply, body: Readable, bodyMs: number): void {
-  sayContinue(reply.raw);
+function boundBody(request: FastifyRequest, body: Readable): void {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
   if (length === '0' && encoding === undefined) return;
   const deadline = setTimeout(() => {
     // Nobody listens when nobody reads it; then there is nothing to give up.
     if (body.listenerCount('error') > 0) body.emit('error', tooSlow());
-  }, bodyMs);
+  }, BODY_TIMEOUT);
   body.once('close', () => clearTimeout(deadline));
 }
 

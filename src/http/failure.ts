@@ -108,6 +108,9 @@ const REFUSALS: Readonly<Partial<Record<LibraryErrorCode, { subject: Subject; co
   'upload-interrupted': { subject: 'file', code: 'invalid' },
 };
 
+/** What whoever comes while the service ends is told, with 503. */
+export const CLOSING = 'The service is shutting down; try again in a moment.';
+
 /** Seconds after which a client may try again what failed for want of the database or the store. */
 const RETRY_AFTER = { 'retry-after': '2' };
 

@@ -4,19 +4,19 @@ import type { Server, ServerResponse } from 'node:http';
 const held = new WeakSet<ServerResponse>();
 
 /**
- * Keeps Node from saying 100 Continue by itself: a client that asks first sends its body only once somebody is
- * there to read it, and not at all when it is refused.
+ * Keeps Node from saying 100 Continue by itself: a client that asks first is told to send its body once somebody
+ * begins to read it, and never when it is refused unread.
  */
 export function holdContinue(server: Server): void {
   server.on('checkContinue', (request, response) => {
     held.add(response);
+    request.once('resume', () => {
+      held.delete(response);
+      // What is read after the answer is thrown away.
+      if (!response.headersSent) response.writeContinue();
+    });
     server.emit('request', request, response);
   });
-}
-
-/** Lets the client send its body, if it waits to be told. To be called before the body is read. */
-export function sayContinue(response: ServerResponse): void {
-  if (held.delete(response)) response.writeContinue();
 }
 
 /** Does the client still wait? */

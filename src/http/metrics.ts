@@ -84,7 +84,7 @@ export function metrics(
 
   new Gauge({
     name: 'media_prompts_uploads',
-    help: 'Uploads that run, and those that wait for their turn',
+    help: 'Uploads that run, those that run aside because their clients are slow, and those that wait for their turn',
     labelNames: ['state'] as const,
     registers,
     collect() {

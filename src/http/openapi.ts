@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { failed } from './envelope.ts';
 import { errorSchema } from './envelope-schemas.ts';
+import { CLOSING } from './failure.ts';
 import { audioAnswers, audioHeadAnswers, unsatisfiableHeaders } from './openapi-parts.ts';
 import { v1Paths } from './v1/openapi.ts';
 import { v3Paths } from './v3/openapi.ts';
@@ -32,7 +33,6 @@ const MANY_HEADERS = error(
   'The header has too many lines.',
   'The request has more than 200 headers; send fewer.',
 );
-const CLOSING = 'The service is shutting down; try again in a moment.';
 
 const PLAYBACK_ERRORS = {
   400: NO_HOST,

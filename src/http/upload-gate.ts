@@ -1,4 +1,4 @@
-import { RequestError } from './failure.ts';
+import { CLOSING, RequestError } from './failure.ts';
 
 /** How many uploads may run and wait. */
 export interface GateLimits {
@@ -6,14 +6,26 @@ export interface GateLimits {
   readonly atOnce: number;
   /** Of them, those of one token. */
   readonly atOncePerToken: number;
+  /** Uploads that run beside them because they mostly wait for their clients; 0 = none. */
+  readonly slowAtOnce: number;
+  /** Of those, the ones of one token. */
+  readonly slowAtOncePerToken: number;
   /** Uploads that wait for their turn; who comes after them is refused. */
   readonly waiting: number;
   /** How long one may wait, ms. */
   readonly waitMs: number;
 }
 
-/** Gives back what `enter` gave; idempotent. */
-export type Leave = () => void;
+/** What an upload holds while it runs. */
+export interface Place {
+  /**
+   * Moves to a place for slow uploads, for good, and leaves its own to the next in turn. False when it has none
+   * afterwards, since this token may have no more of them now: it stays where it is, and may ask again.
+   */
+  giveWay(): boolean;
+  /** Gives back whichever place it holds; idempotent. */
+  leave(): void;
+}
 
 /** Lets a bounded number of uploads in, and the others wait for their turn. */
 export interface UploadGate {
@@ -23,10 +35,11 @@ export interface UploadGate {
    * @throws RequestError 503 when the process is full or closing, 429 when the token has all places that it may
    *   have, both with Retry-After; or the signal's reason once that fires.
    */
-  enter(token: string, signal: AbortSignal, onWait: () => void): Promise<Leave>;
+  enter(token: string, signal: AbortSignal, onWait: () => void): Promise<Place>;
   /** Refuses whoever waits, and all who come. */
   close(): void;
-  figures(): { readonly running: number; readonly waiting: number };
+  /** `running` does not count the slow ones. */
+  figures(): { readonly running: number; readonly slow: number; readonly waiting: number };
 }
 
 interface Waiter {
@@ -39,6 +52,7 @@ interface Waiter {
 interface Party {
   readonly waiters: Set<Waiter>;
   running: number;
+  slow: number;
 }
 
 /** Seconds after which one who was refused may try again. */
@@ -47,11 +61,12 @@ const RETRY_AFTER = '5';
 /**
  * A gate that is fair between tokens: a free place goes to the waiting token that has the fewest uploads running,
  * and within a token to who came first. When no more may wait, the token with the most waiting gives one up, so
- * that none can keep the others from waiting.
+ * that none can keep the others from waiting. Whoever turns out to be slow gives way, as long as there is room
+ * beside: a place is for those that use the disk and the processor, not for those that use the clock.
  */
 export function createUploadGate(limits: GateLimits): UploadGate {
   const parties = new Map<string, Party>();
-  let running = 0;
+  const held = { running: 0, slow: 0 };
   let waiting = 0;
   let turns = 0;
   let isClosed = false;
@@ -59,29 +74,44 @@ export function createUploadGate(limits: GateLimits): UploadGate {
   function partyOf(token: string): Party {
     const known = parties.get(token);
     if (known !== undefined) return known;
-    const party: Party = { waiters: new Set(), running: 0 };
+    const party: Party = { waiters: new Set(), running: 0, slow: 0 };
     parties.set(token, party);
     return party;
   }
 
-  const hasPlace = (party: Party) => running < limits.atOnce && party.running < limits.atOncePerToken;
+  const hasPlace = (party: Party) => held.running < limits.atOnce && party.running < limits.atOncePerToken;
+  const hasSlowPlace = (party: Party) =>
+    held.slow < limits.slowAtOnce && party.slow < limits.slowAtOncePerToken;
 
-  function take(token: string, party: Party): Leave {
-    running += 1;
-    party.running += 1;
-    let isBack = false;
-    return () => {
-      if (isBack) return;
-      isBack = true;
-      running -= 1;
-      party.running -= 1;
-      advance();
-      forgetIfDone(token, party);
+  function take(token: string, party: Party): Place {
+    let kind: 'running' | 'slow' | undefined;
+    const move = (to: typeof kind) => {
+      for (const counts of [held, party]) {
+        if (kind !== undefined) counts[kind] -= 1;
+        if (to !== undefined) counts[to] += 1;
+      }
+      kind = to;
+    };
+    move('running');
+    return {
+      giveWay() {
+        if (kind === 'running' && hasSlowPlace(party)) {
+          move('slow');
+          advance();
+        }
+        return kind === 'slow';
+      },
+      leave() {
+        if (kind === undefined) return;
+        move(undefined);
+        advance();
+        forgetIfDone(token, party);
+      },
     };
   }
 
   function forgetIfDone(token: string, party: Party): void {
-    const isDone = party.running === 0 && party.waiters.size === 0;
+    const isDone = party.running === 0 && party.slow === 0 && party.waiters.size === 0;
     // It may have been forgotten already, and the token have come anew.
     if (isDone && parties.get(token) === party) parties.delete(token);
   }
@@ -111,7 +141,7 @@ export function createUploadGate(limits: GateLimits): UploadGate {
     last.refuse(refusalFor(longest));
   }
 
-  function wait(token: string, party: Party, signal: AbortSignal): Promise<Leave> {
+  function wait(token: string, party: Party, signal: AbortSignal): Promise<Place> {
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(deadline);
@@ -161,7 +191,7 @@ export function createUploadGate(limits: GateLimits): UploadGate {
         for (const waiter of [...party.waiters]) waiter.refuse(closing());
       }
     },
-    figures: () => ({ running, waiting }),
+    figures: () => ({ ...held, waiting }),
   };
 }
 
@@ -204,7 +234,7 @@ function tokenIsFull(): RequestError {
 }
 
 function closing(): RequestError {
-  return new RequestError(503, 'The service is shutting down; try again in a moment.', {
+  return new RequestError(503, CLOSING, {
     headers: { 'retry-after': '2', connection: 'close' },
   });
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
 import { LibraryError } from '../library/errors.ts';
@@ -19,6 +20,7 @@ export interface Pace {
   stop(): void;
 }
 
+/** What came while we waited for the client. */
 interface Slice {
   readonly waitedMs: number;
   readonly bytes: number;
@@ -28,49 +30,40 @@ interface Slice {
 const SLICES = 6;
 
 /**
+ * A client that delivers less, on average over so much waiting for it, keeps others from a place for nothing. What is
+ * faster brings a usual recording, of some megabytes, within the time that those others wait.
+ */
+const SLOW = { windowMs: 2_000, bytesPerSecond: 256 * 1024 } as const;
+
+/**
  * Calls `end`, at most once, with the reason to give an upload up when its client is too slow. Only the time
- * counts in which we wait for the client: while `source` is paused it is the disk, the database or the processor
- * that keeps us, and a slice never counts for longer than it should have taken, however late its timer is.
+ * counts in which we wait for the client.
  */
 export function keepPace(source: Readable, limits: PaceLimits, end: (reason: LibraryError) => void): Pace {
-  const sliceMs = limits.windowMs / SLICES;
-  let slices: readonly Slice[] = [];
   let bytes = 0;
-  let waitedMs = 0;
-  let waitsSince = source.isPaused() ? undefined : performance.now();
-
-  const onPause = () => {
-    if (waitsSince !== undefined) waitedMs += performance.now() - waitsSince;
-    waitsSince = undefined;
-  };
-  const onResume = () => {
-    waitsSince ??= performance.now();
-  };
-  const judge = () => {
-    const isWaiting = waitsSince !== undefined;
-    onPause();
-    slices = latest([...slices, { waitedMs: Math.min(waitedMs, sliceMs), bytes }], limits.windowMs);
-    bytes = 0;
-    waitedMs = 0;
-    if (isWaiting) onResume();
-    const reason = reasonToEnd(slices, limits);
-    if (reason !== undefined) giveUp(reason);
-  };
+  const stopJudging = judgeWindows(
+    source,
+    limits.windowMs,
+    () => bytes,
+    (window) => {
+      const reason = reasonToEnd(window, limits);
+      if (reason !== undefined) giveUp(reason);
+    },
+  );
   const giveUp = (message: string) => {
     stop();
     end(new LibraryError('upload-interrupted', message));
   };
   const stop = () => {
-    clearInterval(slicing);
+    stopJudging();
     clearTimeout(deadline);
-    source.off('pause', onPause).off('resume', onResume).off('end', stop);
+    source.off('end', stop);
   };
-  const slicing = setInterval(judge, sliceMs);
   const deadline = setTimeout(() => {
     const seconds = Math.round(limits.mostMs / 1000);
     giveUp(`The upload took longer than ${seconds} seconds; send the file again over a faster connection.`);
   }, limits.mostMs);
-  source.on('pause', onPause).on('resume', onResume).on('end', stop);
+  source.on('end', stop);
 
   return {
     arrived(count) {
@@ -80,18 +73,90 @@ export function keepPace(source: Readable, limits: PaceLimits, end: (reason: Lib
   };
 }
 
+/**
+ * Calls `giveWay` when the client of a request is slow, again and again until it says true or the body is read.
+ * The same time counts as in `keepPace`. Returns how to stop that.
+ */
+export function whenSlow(request: IncomingMessage, giveWay: () => boolean): () => void {
+  const { socket } = request;
+  const stop = judgeWindows(
+    request,
+    SLOW.windowMs,
+    // A listener for the body itself would set it flowing before anybody is there to take it.
+    () => socket.bytesRead,
+    ({ bytes, waitedMs }) => {
+      const isSlow = bytes < (SLOW.bytesPerSecond * waitedMs) / 1000;
+      if (isSlow && giveWay()) stop();
+    },
+  );
+  return stop;
+}
+
+/**
+ * Calls `judge` with the last window of waiting for the client, for each slice by which it slides. While `source` is
+ * paused it is the disk, the database or the processor that keeps us, and that time is in no window; nor is more
+ * than a slice should have taken, however late its timer is.
+ */
+function judgeWindows(
+  source: Readable,
+  windowMs: number,
+  bytesSoFar: () => number,
+  judge: (window: Slice) => void,
+): () => void {
+  const sliceMs = windowMs / SLICES;
+  let slices: readonly Slice[] = [];
+  let bytesBefore = bytesSoFar();
+  let waitedMs = 0;
+  let waitedNowMs = 0;
+  let waitsSince = source.isPaused() ? undefined : performance.now();
+
+  const onPause = () => {
+    if (waitsSince !== undefined) waitedNowMs += performance.now() - waitsSince;
+    waitsSince = undefined;
+  };
+  const onResume = () => {
+    waitsSince ??= performance.now();
+  };
+  const tick = () => {
+    const isWaiting = waitsSince !== undefined;
+    onPause();
+    waitedMs += Math.min(waitedNowMs, sliceMs);
+    waitedNowMs = 0;
+    if (isWaiting) onResume();
+    // One in which we hardly waited goes on, or an upload that is held up by us would have ever more of them.
+    if (waitedMs < sliceMs / 2) return;
+    const bytes = bytesSoFar();
+    slices = latest([...slices, { waitedMs, bytes: bytes - bytesBefore }], windowMs);
+    bytesBefore = bytes;
+    waitedMs = 0;
+    if (isWindow(slices, windowMs)) judge(sumOf(slices));
+  };
+  const stop = () => {
+    clearInterval(slicing);
+    source.off('pause', onPause).off('resume', onResume).off('end', stop);
+  };
+  const slicing = setInterval(tick, sliceMs);
+  source.on('pause', onPause).on('resume', onResume).on('end', stop);
+  return stop;
+}
+
 /** The fewest of the last slices that make up a window; all of them while they do not. */
 function latest(slices: readonly Slice[], windowMs: number): readonly Slice[] {
   let from = 0;
-  // A millisecond less is no other window, but one slice of rounding more would be.
-  while (waitedIn(slices.slice(from + 1)) >= windowMs - SLICES) from += 1;
+  while (isWindow(slices.slice(from + 1), windowMs)) from += 1;
   return slices.slice(from);
 }
 
-function reasonToEnd(slices: readonly Slice[], limits: PaceLimits): string | undefined {
-  const waitedMs = waitedIn(slices);
-  if (waitedMs < limits.windowMs - SLICES) return undefined;
-  const bytes = slices.reduce((sum, slice) => sum + slice.bytes, 0);
+/** A millisecond less in each is no other window, but one slice of rounding more would be. */
+const isWindow = (slices: readonly Slice[], windowMs: number): boolean =>
+  sumOf(slices).waitedMs >= windowMs - SLICES;
+
+const sumOf = (slices: readonly Slice[]): Slice => ({
+  waitedMs: slices.reduce((sum, { waitedMs }) => sum + waitedMs, 0),
+  bytes: slices.reduce((sum, { bytes }) => sum + bytes, 0),
+});
+
+function reasonToEnd({ waitedMs, bytes }: Slice, limits: PaceLimits): string | undefined {
   const seconds = Math.round(limits.windowMs / 1000);
   if (bytes === 0) {
     return `No bytes arrived for ${seconds} seconds, so the upload was ended; send the file again.`;
@@ -99,6 +164,3 @@ function reasonToEnd(slices: readonly Slice[], limits: PaceLimits): string | und
   if (bytes >= (limits.leastBytesPerSecond * waitedMs) / 1000) return undefined;
   return `Fewer than ${limits.leastBytesPerSecond} bytes a second arrived for ${seconds} seconds, so the upload was ended; send the file again over a faster connection.`;
 }
-
-const waitedIn = (slices: readonly Slice[]): number =>
-  slices.reduce((sum, { waitedMs }) => sum + waitedMs, 0);

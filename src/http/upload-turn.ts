@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
-import { isHeld, sayContinue } from './held-continue.ts';
+import { isHeld } from './held-continue.ts';
 import type { UploadGate } from './upload-gate.ts';
+import { whenSlow } from './upload-pace.ts';
 import { type BodyLimits, isDeclaredTooLarge } from './upload-parts.ts';
 
 /** What a dialect needs for taking uploads. */
@@ -19,7 +20,8 @@ type Handler<Answer> = (request: FastifyRequest, reply: FastifyReply) => Promise
  * byte of the body is read: the client is told to wait by 100 Continue, or by a connection that takes no more.
  *
  * One that leaves while it waits loses its place: at once if it still waits to be told to send, otherwise, since
- * nothing is read that would tell, no later than at its turn.
+ * nothing is read that would tell, no later than at its turn. One whose client turns out to be slow gives way to
+ * the others while its body comes.
  */
 export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answer>): Handler<Answer> {
   return async (request, reply) => {
@@ -30,17 +32,18 @@ export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answe
     const idleMs = socket.timeout ?? 0;
     socket.setTimeout(0);
     try {
-      const leave = await gate
+      const place = await gate
         .enter(request.principal.tokenKey, signalOfDeparture(reply), () => {
           // Node would take in what fits its buffers, which for a thousand that wait is a lot.
           if (!isHeld(reply.raw)) socket.pause();
         })
         .finally(() => socket.resume());
+      const stopWatching = whenSlow(request.raw, () => place.giveWay());
       try {
-        sayContinue(reply.raw);
         return await handler(request, reply);
       } finally {
-        leave();
+        stopWatching();
+        place.leave();
       }
     } finally {
       socket.setTimeout(idleMs);

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as pace } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
-import { jsonOf, openConnection, openUpload, type RawUpload, statusOf } from '../support/raw-upload.ts';
+import {
+  jsonOf,
+  openConnection,
+  openUpload,
+  type RawUpload,
+  statusOf,
+  uploadsOf,
+} from '../support/raw-upload.ts';
 import { startService, type TestService, token } from '../support/service.ts';
 
 const PATIENCE = { timeout: 20_000 };
@@ -118,7 +125,14 @@ describe('an upload that is slow enough to live', () => {
     );
     const upload = await openUpload(service, 'A slow disk', { padding: 2_000_000 });
     upload.socket.write(upload.body);
+    let isOver = false;
+    void upload.answer.finally(() => {
+      isOver = true;
+    });
+    let mostSlow = 0;
+    while (!isOver) mostSlow = Math.max(mostSlow, (await uploadsOf(service)).slow);
     expect(statusOf(await upload.answer)).toBe(201);
+    expect(mostSlow).toBe(0);
   });
 });
 
@@ -133,23 +147,37 @@ function slowed(blobs: BlobStore): BlobStore {
   };
 }
 
-test('a JSON body that does not come is a 408', async () => {
-  const service = await serviceWith({});
+test('a JSON body that does not come is a 408, however long an upload may be silent', async () => {
+  const service = await serviceWith({ UPLOAD_LEASE_SECONDS: '3600' });
   const socket = await openConnection(service);
+  let said = '';
+  socket.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
   const answer = textOf(socket);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const head = (line: string, ...headers: readonly string[]) =>
+    [`${line} HTTP/1.1`, 'Host: prompts.example', ...headers, '', ''].join('\r\n');
   socket.write(
-    [
-      'PATCH /api/v1/media/0190b6a0-0000-7000-8000-000000000000 HTTP/1.1',
-      'Host: prompts.example',
+    head(
+      'PATCH /api/v1/media/0190b6a0-0000-7000-8000-000000000000',
       `Authorization: Bearer ${token()}`,
       'Content-Type: application/json',
       'Content-Length: 1000',
-      '',
-      '{"description":',
-    ].join('\r\n'),
+      'Expect: 100-continue',
+    ),
   );
-  const said = await answer;
-  expect(statusOf(said)).toBe(408);
-  expect(said).toMatch(/^connection: close/im);
-  expect(jsonOf(said)).toMatchObject({ status: 408, title: 'Request Timeout' });
+  await expect.poll(() => said, PATIENCE).toMatch(/^HTTP\/1\.1 100 /);
+  socket.write('{"description":');
+  vi.advanceTimersByTime(29_000);
+  const other = await openConnection(service);
+  other.write(head('GET /healthz', 'Connection: close'));
+  expect(statusOf(await textOf(other))).toBe(200);
+  expect(statusOf(said)).toBe(100);
+  vi.advanceTimersByTime(1_000);
+  const whole = await answer;
+  expect(statusOf(whole)).toBe(408);
+  expect(whole).toMatch(/^connection: close/im);
+  expect(jsonOf(whole)).toMatchObject({ status: 408, title: 'Request Timeout' });
 });

@@ -373,6 +373,40 @@ describe('Expect: 100-continue', () => {
     connection.send(body);
     expect((await connection.answer()).status).toBe(201);
   });
+
+  test('is told to go on with JSON, too, where it will be read', async ({ service }) => {
+    const connection = await open(service);
+    const body = '{"description":"Continued"}';
+    connection.send(
+      request(
+        'PATCH /api/v1/media/0190b6a0-0000-7000-8000-000000000000',
+        authorized(),
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+        'Expect: 100-continue',
+      ),
+    );
+    expect((await connection.answer()).status).toBe(100);
+    connection.send(body);
+    expect((await connection.answer()).status).toBe(404);
+  });
+
+  test('is not told to go on with what nobody will read', async ({ service }) => {
+    const connection = await open(service);
+    connection.send(
+      request(
+        'POST /v3/media-prompts',
+        authorized(),
+        'Content-Type: application/json',
+        'Content-Length: 2',
+        'Expect: 100-continue',
+      ),
+    );
+    const answer = await connection.answer();
+    expect(answer.status).toBe(400);
+    // Nobody could tell a body that comes after all from the next request.
+    expect(answer.headers['connection']).toBe('close');
+  });
 });
 
 describe('a refusal that comes before the body is over', () => {

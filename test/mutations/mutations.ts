@@ -314,9 +314,23 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a place is not given back after a refusal',
     file: 'src/http/upload-turn.ts',
-    from: '} finally {\n        leave();',
-    to: 'leave();\n      } finally {',
+    from: '} finally {\n        stopWatching();\n        place.leave();',
+    to: 'stopWatching();\n        place.leave();\n      } finally {',
     tests: ['test/http/limits-uploads.test.ts'],
+  },
+  {
+    name: 'a slow upload keeps its place',
+    file: 'src/http/upload-turn.ts',
+    from: '() => place.giveWay()',
+    to: '() => true',
+    tests: ['test/http/limits-giving-way.test.ts'],
+  },
+  {
+    name: 'the place of a slow upload is not given back',
+    file: 'src/http/upload-gate.ts',
+    from: 'if (kind === undefined) return;',
+    to: "if (kind !== 'running') return;",
+    tests: ['test/http/limits-giving-way.test.ts'],
   },
   {
     name: 'a free place goes to the token with the most uploads running',

@@ -24,6 +24,8 @@ export async function openUpload(
     /** Bytes of silence behind the audio. */
     readonly padding?: number;
     readonly path?: string;
+    /** Instead of the form's own. */
+    readonly contentType?: string;
   } = {},
 ): Promise<RawUpload> {
   const audio = Buffer.concat([fixture('tone.wav'), Buffer.alloc(options.padding ?? 0)]);
@@ -36,7 +38,7 @@ export async function openUpload(
       `POST ${options.path ?? '/v3/media-prompts'} HTTP/1.1`,
       'Host: prompts.example',
       `Authorization: Bearer ${options.token ?? token()}`,
-      `Content-Type: ${contentType}`,
+      `Content-Type: ${options.contentType ?? contentType}`,
       `Content-Length: ${body.byteLength}`,
       'Connection: close',
       ...(options.headers ?? []),
@@ -80,10 +82,11 @@ export async function figure(service: Pick<TestService, 'base'>, name: string): 
   );
 }
 
-/** How many uploads run and wait, as /metrics tells. */
+/** How many uploads run, run aside for being slow, and wait, as /metrics tells. */
 export async function uploadsOf(service: Pick<TestService, 'base'>) {
   return {
     running: await figure(service, 'media_prompts_uploads{state="running"}'),
+    slow: await figure(service, 'media_prompts_uploads{state="slow"}'),
     waiting: await figure(service, 'media_prompts_uploads{state="waiting"}'),
   };
 }

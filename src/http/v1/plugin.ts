@@ -14,7 +14,7 @@ import { listQuery, mediaChange, mediaParams, uploadFields } from './schemas.ts'
 
 export interface V1Options {
   readonly uploads: Uploads;
-  /** Content-Cache-Control of the audio, which a token guards here. */
+  /** How long a client may keep the audio for itself, seconds; a token guards it here, so no shared cache may. */
   readonly contentMaxAgeSeconds: number;
 }
 
@@ -49,7 +49,12 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
     else void parseJson(request, String(body), done);
   });
 
-  app.post('/media', { preHandler: requireWriter }, inTurn(uploads, upload));
+  await app.register(async (posts) => {
+    // What is no form is refused unread, so that a client that asks first is not told to send it.
+    posts.removeContentTypeParser('application/json');
+    posts.addContentTypeParser('application/json', (_request, _payload, done) => done(null));
+    posts.post('/media', { preHandler: requireWriter }, inTurn(uploads, upload));
+  });
   app.get('/media', list);
   app.get('/media/:id', get);
   app.patch('/media/:id', { preHandler: requireWriter }, change);
