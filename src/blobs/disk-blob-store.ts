@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { passed } from '../steps.ts';
+import { together } from '../together.ts';
 import {
   BlobError,
   type BlobErrorCode,
@@ -32,6 +33,9 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
   await mkdir(published, { recursive: true });
   await mkdir(staging, { recursive: true });
 
+  // One sync does for all that were renamed before it began.
+  const syncPublished = together<void>(() => syncFolder(published));
+
   return {
     async stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
       const path = join(staging, name);
@@ -43,7 +47,7 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
       await guarded(async () => {
         await rename(staged.path, join(published, key));
         passed('published');
-        await syncFolder(published);
+        await syncPublished();
         passed('folder-synced');
       });
     },

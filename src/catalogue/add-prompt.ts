@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { QuotaExceededError } from './catalogue-error.ts';
 import { answered, type Database } from './database.ts';
 import type { PromptRow } from './prompts.ts';
+import { statement } from './statement.ts';
 import type { MessageType } from './tables.ts';
 import { bytesKept, effectiveQuota, isLimited, lockRoom, type Room, tally } from './usage.ts';
 
@@ -29,8 +30,7 @@ export async function addPrompt(
   standardQuota: number,
 ): Promise<AddedPrompt | undefined> {
   // One statement does where there is no quota, and it finds that out by itself.
-  const added =
-    standardQuota === 0 ? await answered(insertPrompt(db, prompt, { onlyUnlimited: true })) : undefined;
+  const [added] = standardQuota === 0 ? await answered(insertWhereUnlimited(db, prompt)) : [];
   return added ?? (await answered(addWithinQuota(db, prompt, standardQuota)));
 }
 
@@ -46,108 +46,108 @@ async function addWithinQuota(
     .execute(async (trx) => {
       const room = await lockRoom(trx, prompt.orgUnitId, standardQuota);
       if (room !== undefined && room.used + prompt.fileSize > room.quota) throw new QuotaExceededError(room);
-      return await insertPrompt(trx, prompt, { onlyUnlimited: false });
+      const [added] = await insertAnywhere(trx, prompt);
+      return added;
     });
 }
 
-/** Undefined when the ledger row is no longer arriving, or when the unit is limited and must not be. */
-async function insertPrompt(
-  db: Database,
-  prompt: NewPrompt,
-  { onlyUnlimited }: { readonly onlyUnlimited: boolean },
-): Promise<AddedPrompt | undefined> {
-  return await db
-    .with('kept', (q) =>
-      q
-        .updateTable('blobs')
-        .set({ state: 'kept', extension: prompt.extension, lease_until: null })
-        .where('name', '=', prompt.blobName)
-        .where('state', '=', 'arriving')
-        .$if(onlyUnlimited, (query) =>
-          query.where((row) =>
-            row.not(
-              row.exists(
-                row
-                  .selectFrom('org_units')
-                  .where('id', '=', prompt.orgUnitId)
-                  .where(isLimited(0))
-                  .select('id'),
+/** No row when the ledger's is no longer arriving, or when the unit is limited and must not be. */
+const insertionOf = ({ onlyUnlimited }: { readonly onlyUnlimited: boolean }) =>
+  statement((db, prompt: NewPrompt) =>
+    db
+      .with('kept', (q) =>
+        q
+          .updateTable('blobs')
+          .set({ state: 'kept', extension: prompt.extension, lease_until: null })
+          .where('name', '=', prompt.blobName)
+          .where('state', '=', 'arriving')
+          .$if(onlyUnlimited, (query) =>
+            query.where((row) =>
+              row.not(
+                row.exists(
+                  row
+                    .selectFrom('org_units')
+                    .where('id', '=', prompt.orgUnitId)
+                    .where(isLimited(0))
+                    .select('id'),
+                ),
               ),
             ),
-          ),
-        )
-        .returning('name'),
-    )
-    .with('recording', (q) =>
-      q
-        .insertInto('recordings')
-        .columns([
-          'blob_name',
-          'original_filename',
-          'file_size',
-          'sha256',
-          'container',
-          'codec',
-          'sample_rate',
-          'channels',
-          'duration_ms',
-        ])
-        .expression((values) =>
-          values
-            .selectFrom('kept')
-            .select([
-              'kept.name',
-              sql<string | null>`${prompt.originalFilename}::text`.as('original_filename'),
-              sql<number>`${prompt.fileSize}::bigint`.as('file_size'),
-              sql<string>`${prompt.sha256}::text`.as('sha256'),
-              sql<string>`${prompt.container}::text`.as('container'),
-              sql<string>`${prompt.codec}::text`.as('codec'),
-              sql<number | null>`${prompt.sampleRate}::integer`.as('sample_rate'),
-              sql<number | null>`${prompt.channels}::integer`.as('channels'),
-              sql<number | null>`${prompt.durationMs}::bigint`.as('duration_ms'),
-            ]),
-        )
-        .returning('id'),
-    )
-    .with('prompt', (q) =>
-      q
-        .insertInto('prompts')
-        .columns([
-          'uuid',
-          'org_unit_id',
-          'name',
-          'name_key',
-          'message_type',
-          'recording_id',
-          'recording_file_type',
-          'recording_created_by',
-          'description',
-        ])
-        .expression((values) =>
-          values
-            .selectFrom('recording')
-            .select([
-              sql<string>`${prompt.uuid}::uuid`.as('uuid'),
-              sql<number>`${prompt.orgUnitId}::bigint`.as('org_unit_id'),
-              sql<string>`${prompt.name}::text`.as('name'),
-              sql<string>`${prompt.nameKey}::text`.as('name_key'),
-              sql<MessageType>`${prompt.messageType}::text`.as('message_type'),
-              'recording.id as recording_id',
-              sql<string>`${prompt.recordingFileType}::text`.as('recording_file_type'),
-              sql<number | null>`${prompt.recordingCreatedBy}::bigint`.as('recording_created_by'),
-              sql<string | null>`${prompt.description}::text`.as('description'),
-            ]),
-        )
-        .returning(['id', 'org_unit_id', 'message_type', 'created_on', 'modified_on']),
-    )
-    .with('counted', () =>
-      tally(sql`
-        select org_unit_id, message_type, 1 as prompts, ${prompt.fileSize}::bigint as bytes from prompt`),
-    )
-    .selectFrom('prompt')
-    .select(['id', 'created_on as createdOn', 'modified_on as modifiedOn'])
-    .executeTakeFirst();
-}
+          )
+          .returning('name'),
+      )
+      .with('recording', (q) =>
+        q
+          .insertInto('recordings')
+          .columns([
+            'blob_name',
+            'original_filename',
+            'file_size',
+            'sha256',
+            'container',
+            'codec',
+            'sample_rate',
+            'channels',
+            'duration_ms',
+          ])
+          .expression((values) =>
+            values
+              .selectFrom('kept')
+              .select([
+                'kept.name',
+                sql<string | null>`${prompt.originalFilename}::text`.as('original_filename'),
+                sql<number>`${prompt.fileSize}::bigint`.as('file_size'),
+                sql<string>`${prompt.sha256}::text`.as('sha256'),
+                sql<string>`${prompt.container}::text`.as('container'),
+                sql<string>`${prompt.codec}::text`.as('codec'),
+                sql<number | null>`${prompt.sampleRate}::integer`.as('sample_rate'),
+                sql<number | null>`${prompt.channels}::integer`.as('channels'),
+                sql<number | null>`${prompt.durationMs}::bigint`.as('duration_ms'),
+              ]),
+          )
+          .returning('id'),
+      )
+      .with('prompt', (q) =>
+        q
+          .insertInto('prompts')
+          .columns([
+            'uuid',
+            'org_unit_id',
+            'name',
+            'name_key',
+            'message_type',
+            'recording_id',
+            'recording_file_type',
+            'recording_created_by',
+            'description',
+          ])
+          .expression((values) =>
+            values
+              .selectFrom('recording')
+              .select([
+                sql<string>`${prompt.uuid}::uuid`.as('uuid'),
+                sql<number>`${prompt.orgUnitId}::bigint`.as('org_unit_id'),
+                sql<string>`${prompt.name}::text`.as('name'),
+                sql<string>`${prompt.nameKey}::text`.as('name_key'),
+                sql<MessageType>`${prompt.messageType}::text`.as('message_type'),
+                'recording.id as recording_id',
+                sql<string>`${prompt.recordingFileType}::text`.as('recording_file_type'),
+                sql<number | null>`${prompt.recordingCreatedBy}::bigint`.as('recording_created_by'),
+                sql<string | null>`${prompt.description}::text`.as('description'),
+              ]),
+          )
+          .returning(['id', 'org_unit_id', 'message_type', 'created_on', 'modified_on']),
+      )
+      .with('counted', () =>
+        tally(sql`
+          select org_unit_id, message_type, 1 as prompts, ${prompt.fileSize}::bigint as bytes from prompt`),
+      )
+      .selectFrom('prompt')
+      .select(['id', 'created_on as createdOn', 'modified_on as modifiedOn']),
+  );
+
+const insertAnywhere = insertionOf({ onlyUnlimited: false });
+const insertWhereUnlimited = insertionOf({ onlyUnlimited: true });
 
 /** What would refuse a prompt of this name, folded, right now: that the name is in use, or the room there is. */
 export async function findObstacles(

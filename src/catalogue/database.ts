@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { CatalogueError, catalogueErrorFrom, isSqlState } from './catalogue-error.ts';
+import { nameOf } from './statement.ts';
 import type { Tables } from './tables.ts';
 
 /** Where a PostgreSQL answers: a url, or the folder of its Unix socket. */
@@ -37,6 +38,8 @@ export function openDatabase(
     readonly onIdleError: (error: Error) => void;
     /** Waits for an answer as long as it takes: for migrations, and for those of other processes. */
     readonly isPatient?: boolean;
+    /** Lets connections keep the plans of what is asked often: not for poolers that share them between clients. */
+    readonly keepsPlans?: boolean;
   },
 ): Database {
   const pool = new pg.Pool({
@@ -57,7 +60,7 @@ export function openDatabase(
   pool.on('error', options.onIdleError);
   const queue: WaitingRoom = new Set();
   const db = new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool: withoutLostConnections(pool, queue) }),
+    dialect: new PostgresDialect({ pool: withoutLostConnections(pool, queue, options.keepsPlans ?? false) }),
   });
   queues.set(db, queue);
   return db;
@@ -101,7 +104,7 @@ export async function answered<T>(query: Promise<T>): Promise<T> {
  * pg gives a connection whose query timed out back to the pool, where the next user would wait behind a query
  * that may never be answered. A connection that failed with anything but an answer of the server is closed.
  */
-function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
+function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom, keepsPlans: boolean) {
   const connect = oneWhileAway(pool);
   return {
     options: pool.options,
@@ -121,7 +124,7 @@ function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom) {
       };
       // The pool listens to idle connections alone; from one in use an error that nobody hears ends the process.
       client.on('error', onLost);
-      const stopWatching = watchQueries(client, onLost);
+      const stopWatching = watchQueries(client, onLost, keepsPlans);
       client.release = () => {
         stopWatching();
         giveBack(lost);
@@ -164,10 +167,14 @@ function oneWhileAway(pool: pg.Pool): () => Promise<pg.PoolClient> {
   };
 }
 
-function watchQueries(client: pg.PoolClient, onLost: (error: Error) => void): () => void {
+function watchQueries(
+  client: pg.PoolClient,
+  onLost: (error: Error) => void,
+  keepsPlans: boolean,
+): () => void {
   const query = client.query;
   const watched = (...args: unknown[]): unknown => {
-    const outcome: unknown = Reflect.apply(query, client, args);
+    const outcome: unknown = Reflect.apply(query, client, keepsPlans ? named(args) : args);
     if (outcome instanceof Promise) {
       outcome.catch((error: unknown) => {
         if (error instanceof Error && !isSqlState(error)) onLost(error);
@@ -177,6 +184,13 @@ function watchQueries(client: pg.PoolClient, onLost: (error: Error) => void): ()
   };
   Object.assign(client, { query: watched });
   return () => Object.assign(client, { query });
+}
+
+/** Kysely hands over a text and its values. */
+function named(args: readonly unknown[]): readonly unknown[] {
+  const [text, values] = args;
+  const name = typeof text === 'string' ? nameOf(text) : undefined;
+  return name === undefined ? args : [{ name, text, values }];
 }
 
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {

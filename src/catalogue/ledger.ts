@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
+import { together } from '../together.ts';
 import { answered, type Database } from './database.ts';
+import { statement } from './statement.ts';
 
 /**
  * The blob ledger: which bytes exist or may exist. A row is `arriving` from before the first byte until the
@@ -16,15 +18,41 @@ export interface Abandoned {
 
 const inMs = (ms: number) => sql<string>`now() + make_interval(secs => ${ms / 1000}::double precision)`;
 
-/** Commits the row that must precede the bytes of `name`. */
+/**
+ * Commits the row that must precede the bytes of `name`. Those who come while a commit is on its way share the next
+ * one, and its fate.
+ */
 export async function announce(db: Database, name: string, leaseMs: number): Promise<void> {
-  await answered(
+  const known = announcers.get(db);
+  const announceAll = known ?? together((arrivals) => insertAll(db, arrivals));
+  if (known === undefined) announcers.set(db, announceAll);
+  await answered(announceAll({ name, leaseMs }));
+}
+
+interface Arrival {
+  readonly name: string;
+  readonly leaseMs: number;
+}
+
+const announcers = new WeakMap<Database, (arrival: Arrival) => Promise<void>>();
+
+async function insertAll(db: Database, arrivals: readonly Arrival[]): Promise<void> {
+  await insertArriving(db, {
+    names: arrivals.map(({ name }) => name),
+    leases: arrivals.map(({ leaseMs }) => leaseMs / 1000),
+  });
+}
+
+const insertArriving = statement(
+  (db, { names, leases }: { readonly names: readonly string[]; readonly leases: readonly number[] }) =>
     db
       .insertInto('blobs')
-      .values({ name, state: 'arriving', lease_until: inMs(leaseMs) })
-      .execute(),
-  );
-}
+      .columns(['name', 'state', 'lease_until'])
+      .expression(
+        sql`select name, 'arriving', now() + make_interval(secs => seconds)
+          from unnest(${names}::text[], ${leases}::double precision[]) arriving (name, seconds)`,
+      ),
+);
 
 /** Prolongs the lease of an arriving blob; false when the sweeper already took it. */
 export async function renewLease(db: Database, name: string, leaseMs: number): Promise<boolean> {

@@ -7,6 +7,8 @@ import { type FieldFault, failureOf, RequestError } from './failure.ts';
 import { MAX_PART_NAME_BYTES, partsOf } from './upload-parts.ts';
 import { signalOfDeparture, type Uploads } from './upload-turn.ts';
 
+/** Bytes of a body that take less than the network holds on its way. */
+const SMALL = 512 * 1024;
 /** What we keep of a file name, characters. */
 const MAX_FILE_NAME = 255;
 
@@ -21,7 +23,7 @@ export interface UploadForm {
   readonly faultsOfNothing?: readonly FieldFault[];
   /** What is wrong with a file of this declared type, before its bytes are looked at. */
   readonly faultOfType?: (mimetype: string) => FieldFault | undefined;
-  /** Called with what came before the file; may reject to refuse the upload early. */
+  /** Called with what came before a file that is not small; may reject to refuse the upload early. */
   readonly beforeFile?: (fields: ReadonlyMap<string, string>) => Promise<void>;
 }
 
@@ -91,7 +93,7 @@ export async function readUpload(
       faults.push(wrongType);
       return;
     }
-    await form.beforeFile?.(fields);
+    if (isWorthAsking(request)) await form.beforeFile?.(fields);
     try {
       file = { received: await library.receive(part.file, signal), filename };
     } catch (error) {
@@ -120,6 +122,11 @@ const OF_CONTENT: ReadonlySet<LibraryErrorCode> = new Set([
   'unreadable-audio',
 ]);
 const OF_EARLY_END: ReadonlySet<LibraryErrorCode> = new Set(['file-too-large', 'name-taken']);
+
+/** A body that is here in a moment is not worth a question whose answer its commit gives anyway. */
+function isWorthAsking({ headers }: FastifyRequest): boolean {
+  return !(Number(headers['content-length']) <= SMALL);
+}
 
 /** What is wrong with a file that arrived whole is a fault among others; all else ends the upload. */
 function faultOfFile(error: unknown, filePart: string): FieldFault {
