@@ -1,112 +1,122 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import process from 'node:process';
-import { startDatabase } from './databases.ts';
-import { machine, type Row, say, table } from './figures.ts';
-import { BIG_UNIT, fill } from './million.ts';
-import { startService } from './our-service.ts';
-import { type Aim, inPairs } from './pairs.ts';
-import { output, start } from './processes.ts';
+import { loadSection, type Measured, type Result, type Row } from './figures.ts';
+import {
+  CONNECTIONS,
+  checkTotals,
+  FIRST_PAGE,
+  type Filled,
+  type ListPage,
+  listed,
+  type Page,
+  pageOf,
+  readInRounds,
+  startFilled,
+  TREE_PAGE,
+} from './list-pages.ts';
+import { freeAddress, need, onStage, type Stage, start } from './processes.ts';
+import { ratio } from './rounds.ts';
 
-const PORTS = { large: 3330, small: 3331, bare: 3332 } as const;
-const FIRST_PAGE = `org_unit_id=${BIG_UNIT}&message_type=whisper&limit=50`;
+const FULL = { rounds: 7, seconds: 3, units: 10_000, large: 1_000_000, small: 100_000 } as const;
+const QUICK = { rounds: 1, seconds: 0.2, units: 100, large: 10_000, small: 2_000 } as const;
 
-/** A url that is asked for again and again. */
-interface Target {
-  readonly url: string;
-  readonly token: string;
-}
+const rate = ({ requestsPerSecond }: Measured) => requestsPerSecond;
+const cpu = ({ cpuPerRequest }: Measured) => cpuPerRequest;
 
 /**
  * Pages of a list over a million prompts, against a bare query over the same rows; and against itself over a tenth
  * of them, and on its last page.
  */
-export async function benchLists({ isQuick }: { readonly isQuick: boolean }): Promise<void> {
-  const pairs = isQuick ? 1 : 7;
-  const seconds = isQuick ? 1 : 3;
-  const sizes = isQuick ? { large: 20_000, small: 2_000 } : { large: 1_000_000, small: 100_000 };
-  const folder = await mkdtemp(join(tmpdir(), 'media-prompts-bench-'));
-  const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
-  try {
-    const serve = async (name: 'large' | 'small') => {
-      const database = await startDatabase(join(folder, name, 'database'));
-      stops.push(() => database.stop());
-      const settings = { DATABASE_URL: database.url };
-      const service = await startService(join(folder, name), PORTS[name], settings);
-      stops.push(() => service.stop());
-      say(`  filling ${name}: ${sizes[name]} prompts`);
-      await fill(database.url, { units: isQuick ? 100 : 10_000, prompts: sizes[name] });
-      return { service, database };
+export async function benchLists({ isQuick }: { readonly isQuick: boolean }): Promise<Result> {
+  const { rounds, seconds, units, ...sizes } = isQuick ? QUICK : FULL;
+  const wrk = await need('wrk', '-v', 'wrk');
+  return await onStage(async (stage) => {
+    const [large, small] = await Promise.all([
+      startFilled(stage, 'large', { units, prompts: sizes.large }),
+      startFilled(stage, 'small', { units, prompts: sizes.small }),
+    ]);
+    const first = await pageOf(large, FIRST_PAGE);
+    const pages = {
+      'first page': first,
+      'last page by cursor': await pageOf(large, `${FIRST_PAGE}&cursor=${await lastCursor(large)}`),
+      'first page of a tenth': await pageOf(small, FIRST_PAGE),
+      'whole tree': await pageOf(large, TREE_PAGE),
+      'whole tree of a tenth': await pageOf(small, TREE_PAGE),
+      'bare pg, no total': await startBare(stage, large, first),
     };
-    const large = await serve('large');
-    const small = await serve('small');
-    const peer = ['bench/peers/bare-list.ts', String(PORTS.bare), large.database.url];
-    const bare = await start([process.execPath, ...peer], `http://127.0.0.1:${PORTS.bare}`);
-    stops.push(() => bare.stop());
-
-    const page = ({ service }: typeof large, query: string): Target => ({
-      url: `${service.base}/v3/media-prompts?${query}`,
-      token: service.token,
-    });
-    const first = page(large, FIRST_PAGE);
-    const last = page(large, `${FIRST_PAGE}&cursor=${await lastCursor(first)}`);
-    const rows: Row[] = [];
-    const compare = async (ours: Target, other: Target, aim: Omit<Aim<number>, 'figure'>) => {
-      const aims = [{ ...aim, figure: (value: number) => value }];
-      rows.push(...(await inPairs(pairs, [ours, other], (target) => rate(target, seconds), aims)));
-    };
-
-    say(`lists, ${pairs} pairs of ${seconds} s`);
-    await compare(
-      first,
-      { url: `${bare.base}/?${FIRST_PAGE}`, token: '' },
-      { name: 'page of 50 with an exact total, requests/s ÷ bare pg without one', least: 1.2 },
+    for (const service of [large, small]) await checkTotals(service);
+    const found = await readInRounds({ title: 'lists', rounds, warmUp: !isQuick }, pages, seconds);
+    const section = loadSection(
+      `Pages of 50 from ${sizes.large} prompts in ${units} units, c=${CONNECTIONS}`,
+      found,
+      { withGb: false },
     );
-    await compare(first, last, { name: 'first page ÷ last page by cursor', most: 1.5 });
-    await compare(page(small, FIRST_PAGE), first, { name: '100 k prompts ÷ 1 M prompts', most: 1.5 });
-    const tree = (of: typeof large) => page(of, 'limit=50');
-    await compare(tree(small), tree(large), {
-      name: 'whole tree of 10 k units: 100 k ÷ 1 M prompts',
+    return { sections: [section], ratios: ratiosOf(found), notes: [wrk] };
+  });
+}
+
+function ratiosOf(found: Readonly<Record<string, readonly Measured[]>>): readonly Row[] {
+  const of = (name: string) => found[name] ?? [];
+  const first = of('first page');
+  const bare = 'page of 50 with an exact total ÷ bare pg without one';
+  const time = (of: Measured) => 1 / rate(of);
+  return [
+    ...ratio(first, of('bare pg, no total'), {
+      id: 'L1',
+      name: `${bare}, requests/s`,
+      least: 1.2,
+      figure: rate,
+    }),
+    ...ratio(first, of('bare pg, no total'), { name: `${bare}, CPU/request`, figure: cpu }),
+    ...ratio(of('last page by cursor'), first, {
+      id: 'L2',
+      name: 'deepest cursor page ÷ first page, time',
       most: 1.5,
-    });
-    say(`\n${machine()}\n\n${table(rows)}\n`);
-    await writeFile(resolve('bench/list.json'), `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`);
-  } finally {
-    for (const stop of stops.reverse()) await stop();
+      figure: time,
+    }),
+    ...ratio(first, of('first page of a tenth'), {
+      id: 'L2',
+      name: 'all prompts ÷ a tenth of them, time',
+      most: 1.5,
+      figure: time,
+    }),
+    ...ratio(of('whole tree'), of('whole tree of a tenth'), {
+      id: 'L2',
+      name: 'the same, a page of the whole tree',
+      most: 1.5,
+      figure: time,
+    }),
+  ];
+}
+
+/** The peer reads the same rows of the same database, which works for one of the two at a time. */
+async function startBare(stage: Stage, { databaseUrl, roots }: Filled, ours: Page): Promise<Page> {
+  const { port, base } = await freeAddress();
+  const peer = ['bench/peers/bare-list.ts', String(port), databaseUrl];
+  const server = await stage.keep(start([process.execPath, ...peer], base));
+  const url = `${base}/?${FIRST_PAGE}`;
+  const text = await (await fetch(url)).text();
+  const theirs = (JSON.parse(text) as readonly { readonly id: string }[]).map(({ id }) => Number(id));
+  const { media_prompts } = await listed(ours.url, ours.token);
+  if (JSON.stringify(theirs) !== JSON.stringify(media_prompts.map(({ media_prompt_id: id }) => id))) {
+    throw new Error('the service and the bare query do not list the same prompts');
   }
+  return { url, token: '', roots: [server.pid, ...roots.slice(1)], length: Buffer.byteLength(text) };
 }
 
-async function rate({ url, token }: Target, seconds: number): Promise<number> {
-  const report = await output([
-    'wrk',
-    '-t1',
-    '-c8',
-    `-d${seconds}s`,
-    '-H',
-    `Authorization: Bearer ${token}`,
-    url,
-  ]);
-  if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrong answers from ${url}:\n${report}`);
-  const [, requests = '0', time = '1'] = /(\d+) requests in ([\d.]+)s/.exec(report) ?? [];
-  return Number(requests) / Number(time);
-}
-
-/** Found by paging in big steps to the end; also sees that every page is full and the total right. */
-async function lastCursor({ url, token }: Target): Promise<string> {
+/** Found by paging in big steps to the end; also sees that every prompt is listed once. */
+async function lastCursor({ service }: Filled): Promise<string> {
+  const url = `${service.base}/v3/media-prompts?${FIRST_PAGE.replace('limit=50', 'limit=200')}`;
+  const seen = new Set<number>();
   let cursor: string | null = null;
-  let seen = 0;
   for (;;) {
-    const step: string = url.replace('limit=50', 'limit=200') + (cursor === null ? '' : `&cursor=${cursor}`);
-    const response = await fetch(step, { headers: { authorization: `Bearer ${token}` } });
-    const { data } = (await response.json()) as {
-      data: { media_prompts: unknown[]; total: number; next_cursor: string | null };
-    };
-    seen += data.media_prompts.length;
-    if (data.next_cursor === null) {
-      if (seen !== data.total || cursor === null) throw new Error(`${seen} prompts listed of ${data.total}`);
+    const page: ListPage = await listed(cursor === null ? url : `${url}&cursor=${cursor}`, service.token);
+    for (const { media_prompt_id: id } of page.media_prompts) seen.add(id);
+    if (page.next_cursor === null) {
+      if (seen.size !== page.total || cursor === null) {
+        throw new Error(`${seen.size} prompts listed of ${page.total}`);
+      }
       return cursor;
     }
-    cursor = data.next_cursor;
+    cursor = page.next_cursor;
   }
 }

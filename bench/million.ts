@@ -1,13 +1,17 @@
 import pg from 'pg';
 
-/** Units in a tree of three levels below unit 1, and how many prompts in all. */
+/** A tree of units, unit 1 at its top, and how many prompts in all. */
 export interface Size {
+  /** At most 10,000. */
   readonly units: number;
   readonly prompts: number;
 }
 
 /** Of the tree's units this one alone holds a tenth of all prompts, for lists of a single unit. */
 export const BIG_UNIT = 2;
+
+/** In a tree of one unit there is no other. */
+export const bigUnit = (units: number) => Math.min(BIG_UNIT, units);
 
 const TYPES = "(array['prompt','whisper','voicemail','survey'])[1 + n / 10 % 4]";
 
@@ -21,16 +25,13 @@ export async function fill(connectionString: string, { units, prompts }: Size): 
   const run = (text: string, values: readonly unknown[] = []) => client.query(text, [...values]);
   try {
     await run('begin');
-    // Each unit hangs below one with about the hundredth of its number: a broad tree of three levels.
+    // A broad tree of three levels: each unit hangs below the one with a hundredth of its number. Nothing hangs below
+    // the big unit, so that its list is that of its own prompts.
     await run(
       `insert into org_units (id, parent_id, name, path)
-       with recursive tree as (
-         select n as id, greatest(1, n / 100) as parent from generate_series(2, $1::bigint) n)
-       select id, parent, 'Unit ' || id,
-         case when parent = 1 then '/1/' || id || '/'
-              when parent < 100 then '/1/' || parent || '/' || id || '/'
-              else '/1/' || parent / 100 || '/' || parent || '/' || id || '/' end
-       from tree`,
+       select id, parent, 'Unit ' || id, case when parent = 1 then '/1/' || id || '/' else '/1/' || parent || '/' || id || '/' end
+       from (select n as id, greatest(1, n / 100 + (n / 100 = ${BIG_UNIT})::int) as parent
+             from generate_series(2, $1::bigint) n) as tree`,
       [units],
     );
     await run("select setval(pg_get_serial_sequence('org_units', 'id'), $1::bigint + 1)", [units]);
@@ -52,7 +53,7 @@ export async function fill(connectionString: string, { units, prompts }: Size): 
          'Menu greeting ' || n, 'menu greeting ' || n, ${TYPES}, n, 'uploaded',
          timestamptz '2020-01-01' + n * interval '1 s', timestamptz '2020-01-01' + n * interval '1 s'
        from generate_series(1, $1::bigint) n`,
-      [prompts, BIG_UNIT, units],
+      [prompts, bigUnit(units), units],
     );
     for (const table of ['recordings', 'prompts']) {
       await run(`select setval(pg_get_serial_sequence('${table}', 'id'), $1::bigint + 1)`, [prompts]);
