@@ -2,14 +2,16 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createInspector } from './audio/inspector.ts';
-import { isBeingRestored } from './backup/restore.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
+import { assertWhole } from './data-folder.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
+import type { SharedMetrics } from './http/metrics.ts';
+import type { CountHit } from './http/rate-limits.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { scheduleSweeps } from './library/sweeper.ts';
@@ -27,20 +29,27 @@ export interface Service {
   close(graceMs: number): Promise<void>;
 }
 
-/** What a test may bring itself instead of having it made. */
+/** What one of several processes leaves to all together. */
+export interface Team {
+  /** Whether this is the one that sweeps for all; more would do no harm. */
+  readonly sweeps: boolean;
+  /** Counts for all, where the database does not. */
+  readonly countHit: CountHit;
+  readonly metrics: SharedMetrics;
+}
+
+/** What the caller may bring itself instead of having it made. */
 export interface Overrides {
   readonly catalogue?: Catalogue;
   readonly blobs?: BlobStore;
   readonly observe?: (app: FastifyInstance) => void;
+  readonly team?: Team;
 }
 
 /** The one place where back ends are chosen. What was started is stopped again when a later part fails. */
 export async function compose(config: Config, log: Logger, overrides: Overrides = {}): Promise<Service> {
-  if (await isBeingRestored(config.dataDir)) {
-    throw new ConfigError(
-      `A restore into ${config.dataDir} is not finished; run the same restore again, or set DATA_DIR to another folder.`,
-    );
-  }
+  const { team } = overrides;
+  await assertWhole(config.dataDir);
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -52,7 +61,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       (await openCatalogue({ choice: config.database, poolSize: config.databasePoolSize, log }));
     closers.push(() => catalogue.close());
     const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
-    const inspector = createInspector({});
+    const inspector = createInspector(team === undefined ? {} : { workers: 1 });
     closers.push(() => inspector.close());
 
     const library = createLibrary({
@@ -73,8 +82,10 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       if (countsAreShared) await sweepRateCounters(catalogue.db);
       return swept;
     };
-    const sweeps = scheduleSweeps(sweepAll, config.uploadLeaseMs, log);
-    closers.push(() => sweeps.stop());
+    if (team?.sweeps !== false) {
+      const sweeps = scheduleSweeps(sweepAll, config.uploadLeaseMs, log);
+      closers.push(() => sweeps.stop());
+    }
 
     const app = await buildApp({
       library,
@@ -96,12 +107,13 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       rateLimits: {
         perToken: config.rateLimitPerMinute,
         perAddress: config.rateLimitPerMinutePerAddress,
-        countHit: countsAreShared ? (key, windowMs) => countHit(catalogue.db, key, windowMs) : undefined,
+        countHit: countsAreShared ? (key, windowMs) => countHit(catalogue.db, key, windowMs) : team?.countHit,
         onCountLost: (err) => log.warn({ err }, 'requests are counted by this process alone for a while'),
       },
       load: config.load,
       corsOrigins: config.corsOrigins,
       hstsMaxAgeSeconds: config.hstsMaxAgeSeconds,
+      metrics: team?.metrics,
       observe: overrides.observe,
     });
     let closing: Promise<void> | undefined;

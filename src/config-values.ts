@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 /** Decimal digits and nothing else, for a number from `least` to `most`. */
@@ -43,5 +44,17 @@ export function networksFrom(value: string, context: z.RefinementCtx): readonly 
   };
   if (networks.every(isNetwork)) return networks;
   context.addIssue('must list addresses or networks of proxies, such as 10.0.0.0/8, with commas between');
+  return z.NEVER;
+}
+
+/** More than any machine has use for. */
+const MOST_WORKERS = 256;
+
+/** As many as there are cores to be had, or a number. */
+export function workersFrom(value: string, context: z.RefinementCtx): number {
+  if (value === 'auto') return availableParallelism();
+  const workers = /^[1-9]\d{0,2}$/.test(value) ? Number(value) : 0;
+  if (workers >= 1 && workers <= MOST_WORKERS) return workers;
+  context.addIssue(`must be auto, or a whole number from 1 to ${MOST_WORKERS}`);
   return z.NEVER;
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { networksFrom, originsFrom, pemFrom, whole } from './config-values.ts';
+import { networksFrom, originsFrom, pemFrom, whole, workersFrom } from './config-values.ts';
 
 /** Where the key that checks tokens comes from; it fixes the algorithms, a token never does. */
 export type TokenKey =
@@ -22,6 +22,8 @@ export type DatabaseChoice =
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Processes that share the port; 1 = the service is one process. */
+  readonly workers: number;
   readonly dataDir: string;
   readonly database: DatabaseChoice;
   readonly databasePoolSize: number;
@@ -81,6 +83,7 @@ export class ConfigError extends Error {
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: whole(0, 65_535).default(3000),
+  WORKERS: z.string().transform(workersFrom).default(1),
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: z
     .string()
@@ -154,6 +157,7 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
   return deepFrozen({
     host: e.HOST,
     port: e.PORT,
+    workers: e.WORKERS,
     dataDir,
     database:
       e.DATABASE_URL === undefined

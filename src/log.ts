@@ -21,6 +21,17 @@ export function createLog(level: string, destination: DestinationStream): Logger
   );
 }
 
+/** Where the log goes: on a terminal, where a person reads, made readable if the package for that is there. */
+export async function logDestination(isTerminal: boolean): Promise<DestinationStream> {
+  if (!isTerminal) return pino.destination(1);
+  try {
+    const { default: pretty } = await import('pino-pretty');
+    return pretty({ ignore: 'pid,hostname,reqId', sync: true });
+  } catch {
+    return pino.destination(1);
+  }
+}
+
 const PASSWORD_PARAMETER = /([?&]password=)[^&\s"]+/g;
 /** A JWT, or what is left of one that was cut off. */
 const TOKEN = /\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}/g;

@@ -1,11 +1,9 @@
 import closeWithGrace from 'close-with-grace';
-import pino, { type Logger } from 'pino';
-import { CatalogueError } from './catalogue/catalogue-error.ts';
-import { EmbeddedPostgresError } from './catalogue/embedded-postgres-launcher.ts';
-import { SchemaBeyondError } from './catalogue/migrate.ts';
-import { compose, type Service } from './compose.ts';
-import { type Config, ConfigError, configFrom } from './config.ts';
-import { createLog } from './log.ts';
+import type { Logger } from 'pino';
+import { type Config, configFrom } from './config.ts';
+import { createLog, logDestination } from './log.ts';
+import { reasonOf } from './reason.ts';
+import type { Running } from './running.ts';
 import { welcome } from './welcome.ts';
 
 /** What of the process the service touches. */
@@ -22,20 +20,21 @@ export async function serve(self: Process, onWatched: () => unknown): Promise<vo
   try {
     const config = configFrom(self.env);
     const log = createLog(config.logLevel, await logDestination(self.stdout.isTTY));
-    const starting = compose(config, log);
+    const starting = start(config, log);
     starting.catch(() => undefined);
     endWithGrace(starting, config, log);
     onWatched();
     const service = await starting;
-    const address = await listen(service, config);
+    const address = await listen(service);
     if (self.stdout.isTTY) self.stdout.write(await welcome(service, address, config.tokens));
+    await service.untilBroken?.();
   } catch (error) {
     self.stderr.write(`${reasonOf(error)}\n`);
     self.exit(1);
   }
 }
 
-function endWithGrace(starting: Promise<Service>, config: Config, log: Logger): void {
+function endWithGrace(starting: Promise<Running>, config: Config, log: Logger): void {
   closeWithGrace({ delay: config.shutdownGraceMs + STOP_MARGIN, logger: log }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'ending after a fault');
     else log.info({ signal }, 'shutting down');
@@ -46,46 +45,28 @@ function endWithGrace(starting: Promise<Service>, config: Config, log: Logger): 
   });
 }
 
-async function listen(service: Service, { host, port }: Config): Promise<string> {
+/** What is not needed is not loaded: a primary serves no request, and one process has no workers. */
+async function start(config: Config, log: Logger): Promise<Running> {
+  if (config.workers > 1) {
+    const { startWorkers } = await import('./workers/primary.ts');
+    return await startWorkers(config, log);
+  }
+  const { compose } = await import('./compose.ts');
+  const { app, library, secret, close } = await compose(config, log);
+  const { host, port } = config;
+  return {
+    secret,
+    isEmpty: library.isEmpty,
+    listen: () => app.listen({ host, port, listenTextResolver: (at) => `ready at ${at}` }),
+    close,
+  };
+}
+
+async function listen(service: Running): Promise<string> {
   try {
-    return await service.app.listen({ host, port, listenTextResolver: (at) => `ready at ${at}` });
+    return await service.listen();
   } catch (error) {
     await service.close(0);
     throw error;
   }
-}
-
-/** On a terminal, where a person reads, the log is made readable if the package for that is there. */
-async function logDestination(isTerminal: boolean): Promise<pino.DestinationStream> {
-  if (!isTerminal) return pino.destination(1);
-  try {
-    const { default: pretty } = await import('pino-pretty');
-    return pretty({ ignore: 'pid,hostname,reqId', sync: true });
-  } catch {
-    return pino.destination(1);
-  }
-}
-
-/** What an operator can mend is said in one line; only a fault of the program shows its stack. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof ConfigError || error instanceof EmbeddedPostgresError) return error.message;
-  if (error instanceof SchemaBeyondError) return error.message;
-  if (error instanceof CatalogueError) {
-    return `The database that DATABASE_URL names cannot be used: ${messageOf(error.cause)}`;
-  }
-  if ('syscall' in error && error.syscall === 'listen') {
-    return `HOST and PORT cannot be listened on: ${error.message}`;
-  }
-  // An answer of the database (SQLSTATE), to a wrong password or an unknown database name.
-  if ('severity' in error) return `The database refused the service: ${error.message}`;
-  return error.stack ?? error.message;
-}
-
-/** The innermost message: the ones around it only say that something failed. */
-function messageOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  if (cause.cause instanceof Error) return messageOf(cause.cause);
-  if (cause instanceof AggregateError) return cause.errors.map(messageOf).join('; ');
-  return cause.message;
 }

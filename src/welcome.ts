@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Service } from './compose.ts';
 import type { Config } from './config.ts';
+import type { Running } from './running.ts';
 import { signToken } from './token.ts';
 
 /** npm starts the service in the folder of the project. */
@@ -13,12 +13,11 @@ const FIRST_ORG_UNIT = 1;
  * so it must never go where output is kept. Empty when there are prompts, or tokens come from elsewhere.
  */
 export async function welcome(
-  service: Service,
+  { secret, isEmpty }: Pick<Running, 'secret' | 'isEmpty'>,
   address: string,
   { issuer, audience }: Config['tokens'],
 ): Promise<string> {
-  const { secret, library } = service;
-  if (secret === undefined || !(await library.isEmpty())) return '';
+  if (secret === undefined || !(await isEmpty())) return '';
   const token = signToken(secret, {
     userId: 1,
     orgUnitId: FIRST_ORG_UNIT,

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ConfigError, configFrom } from '../src/config.ts';
@@ -27,6 +27,7 @@ test('an empty environment is enough', () => {
   expect(configFrom({})).toEqual({
     host: '127.0.0.1',
     port: 3000,
+    workers: 1,
     dataDir: resolve('data'),
     database: { kind: 'embedded', directory: resolve('data/database') },
     databasePoolSize: 10,
@@ -88,6 +89,8 @@ describe('each variable', () => {
       configFrom({ DATABASE_URL: 'postgresql:///prompts?host=/run' }).database,
       { kind: 'server', url: 'postgresql:///prompts?host=/run' },
     ],
+    ['WORKERS', configFrom({ WORKERS: '3' }).workers, 3],
+    ['WORKERS, by cores', configFrom({ WORKERS: 'auto' }).workers, availableParallelism()],
     ['DATABASE_POOL_SIZE', configFrom({ DATABASE_POOL_SIZE: '3' }).databasePoolSize, 3],
     ['JWT_SECRET', key({ JWT_SECRET: SECRET }), { kind: 'secret', secret: SECRET }],
     ['JWT_SECRET, counted in bytes', key({ JWT_SECRET: 'é'.repeat(16) }), expect.anything()],
@@ -162,6 +165,10 @@ describe('each variable', () => {
     ['PORT', '3000.5'],
     ['PORT', '0x50'],
     ['PORT', ' 80'],
+    ['WORKERS', '0'],
+    ['WORKERS', '257'],
+    ['WORKERS', '2.5'],
+    ['WORKERS', 'Auto'],
     ['DATABASE_URL', 'mysql://db'],
     ['DATABASE_POOL_SIZE', '0'],
     ['JWT_SECRET', 'too short'],

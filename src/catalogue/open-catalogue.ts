@@ -12,12 +12,16 @@ import { migrate } from './migrate.ts';
 /** A catalogue ready for use: reachable and migrated. */
 export interface Catalogue {
   readonly db: Database;
+  /** Where other processes of the service reach it, until it is closed. */
+  readonly address: DatabaseAddress;
   close(): Promise<void>;
 }
 
 export interface CatalogueOptions {
   readonly choice: DatabaseChoice;
   readonly poolSize: number;
+  /** What other processes may have beside the pool; for an embedded server to have room for them. */
+  readonly connectionsOfOthers?: number;
   readonly log: ServerLog;
   /** Waits for an answer as long as it takes: for commands that ask for much at once. */
   readonly isPatient?: boolean;
@@ -25,6 +29,9 @@ export interface CatalogueOptions {
   readonly upTo?: string;
 }
 
+/** Those that an embedded server has room for beside the service's: commands, migrations, its own helpers. */
+const SPARE_CONNECTIONS = 20;
+const LEAST_CONNECTIONS = 100;
 /** How long a server that is not up yet is waited for, ms. */
 const SERVER_PATIENCE = 30_000;
 const RETRY_PAUSE = 500;
@@ -36,11 +43,36 @@ const RETRY_PAUSE = 500;
  */
 export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
   const { choice, poolSize, log, isPatient = false, upTo } = options;
-  const { address, stop } = await addressOf(choice, log);
+  const { address, stop } = await addressOf(choice, log, poolSize + (options.connectionsOfOthers ?? 0));
+  const { db, close: closePool } = shareCatalogue({ address, poolSize, log, isPatient });
+  const close = async () => {
+    await closePool();
+    await stop();
+  };
+  try {
+    await awaitServer(db, log);
+    const applied = await migratePatiently(address, upTo);
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    return { db, address, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * For one of several processes: a pool of its own on what another one has opened and migrated. Nothing is sent before
+ * the first query, so that a process can start while the database is away.
+ */
+export function shareCatalogue(
+  options: { readonly address: DatabaseAddress } & Pick<CatalogueOptions, 'poolSize' | 'log' | 'isPatient'>,
+): Catalogue {
+  const { address, poolSize, log, isPatient = false } = options;
   let isClosing = false;
   const db = openDatabase(address, {
     poolSize,
     isPatient,
+    keepsPlans: 'host' in address,
     onIdleError: ({ message }) => {
       if (!isClosing) log.warn({ reason: message }, 'an idle database connection was lost');
     },
@@ -48,17 +80,8 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
   const close = async () => {
     isClosing = true;
     await db.destroy();
-    await stop();
   };
-  try {
-    await awaitServer(db, log);
-    const applied = await migratePatiently(address, upTo);
-    if (applied.length > 0) log.info({ applied }, 'database migrated');
-    return { db, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  return { db, address, close };
 }
 
 /** For commands beside a running service: uses the embedded server that runs already, else starts it. */
@@ -76,7 +99,7 @@ export async function joinCatalogue(options: CatalogueOptions): Promise<Catalogu
   }
   try {
     await migratePatiently(address, upTo);
-    return { db, close: () => db.destroy() };
+    return { db, address, close: () => db.destroy() };
   } catch (error) {
     await db.destroy();
     throw error;
@@ -95,11 +118,13 @@ async function migratePatiently(address: DatabaseAddress, upTo?: string): Promis
 async function addressOf(
   choice: DatabaseChoice,
   log: ServerLog,
+  connections: number,
 ): Promise<{ address: DatabaseAddress; stop: () => Promise<void> }> {
   if (choice.kind === 'server') {
     return { address: { connectionString: choice.url }, stop: () => Promise.resolve() };
   }
-  const embedded = await startEmbeddedPostgres({ directory: choice.directory, log });
+  const maxConnections = Math.max(LEAST_CONNECTIONS, connections + SPARE_CONNECTIONS);
+  const embedded = await startEmbeddedPostgres({ directory: choice.directory, log, maxConnections });
   return { address: embedded.connection, stop: () => embedded.stop() };
 }
 

@@ -12,7 +12,7 @@ import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
 import { type LoadBounds, watchLoad } from './load-shedding.ts';
 import { logAnswer } from './logging.ts';
-import { metrics } from './metrics.ts';
+import { metrics, type SharedMetrics } from './metrics.ts';
 import { playback } from './playback.ts';
 import { createRateLimits, type RateLimits } from './rate-limits.ts';
 import { createRawAnswers } from './raw-answers.ts';
@@ -44,6 +44,8 @@ export interface AppOptions {
   readonly corsOrigins: readonly string[];
   /** For how long a browser shall come by TLS alone, s; 0 = it is not told. */
   readonly hstsMaxAgeSeconds: number;
+  /** Of one of several processes; undefined where there is no other. */
+  readonly metrics?: SharedMetrics | undefined;
   /** Called with the app before any route is there, so that a test can watch every answer. */
   readonly observe?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -137,7 +139,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // Many and dull: only what goes wrong is logged.
   const load = watchLoad(options.load, library.databaseQueue, options.logger);
   app.addHook('onClose', async () => load.stop());
-  const onAnswered = metrics(app, { library, load, gate });
+  const onAnswered = metrics(app, { library, load, gate, shared: options.metrics });
   await app.register(docs, { logLevel: 'warn' });
   await app.register(health, { library, load, logLevel: 'warn' });
   await app.register(playback, {

@@ -1,11 +1,31 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Library } from '../library/library.ts';
+import { RequestError } from './failure.ts';
 import type { Load } from './load-shedding.ts';
 import type { UploadGate } from './upload-gate.ts';
 
 /** Seconds; prompts are answered from memory in less than the first, and large uploads take longer than the last. */
 const BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
+
+/** What a process counts, for adding up. */
+export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
+/** For one of several processes: who scrapes it wants to know of all. */
+export interface SharedMetrics {
+  /** Called once, with how the figures of this process are had. */
+  offer(own: () => Promise<Figures>): void;
+  /** Those of all, in the form of Prometheus. */
+  ofAll(): Promise<string>;
+}
+
+/** What is counted. */
+export interface MetricsOptions {
+  readonly library: Library;
+  readonly load: Load;
+  readonly gate: UploadGate;
+  readonly shared: SharedMetrics | undefined;
+}
 
 /**
  * `/metrics` in the form of Prometheus: the process, the answers by route, what is kept for playing, and the load.
@@ -14,11 +34,12 @@ const BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
  */
 export function metrics(
   app: FastifyInstance,
-  { library, load, gate }: { readonly library: Library; readonly load: Load; readonly gate: UploadGate },
+  { library, load, gate, shared }: MetricsOptions,
 ): (status: number) => void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  shared?.offer(() => registry.getMetricsAsJSON());
   const answers = new Histogram({
     name: 'media_prompts_answer_seconds',
     help: 'Time to the end of the answer, by method, route and status',
@@ -67,6 +88,7 @@ export function metrics(
     help: 'How near each watched figure of load is to its bound',
     labelNames: ['check'] as const,
     registers,
+    aggregator: 'max',
     collect() {
       for (const { check, ratio } of load.ratios()) this.set({ check }, ratio);
     },
@@ -113,7 +135,16 @@ export function metrics(
     return await reply
       .header('cache-control', 'no-store')
       .type(registry.contentType)
-      .send(await registry.metrics());
+      .send(await (shared === undefined ? registry.metrics() : ofAll(shared)));
   });
   return (status) => atOnce.set(status, (atOnce.get(status) ?? 0) + 1);
+}
+
+async function ofAll(shared: SharedMetrics): Promise<string> {
+  try {
+    return await shared.ofAll();
+  } catch (cause) {
+    const message = 'The figures of the whole service could not be had; try again in a moment.';
+    throw new RequestError(503, message, { cause, headers: { 'retry-after': '2' } });
+  }
 }

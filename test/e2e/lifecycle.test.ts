@@ -18,6 +18,7 @@ import {
   tokenFor,
   withDataDir,
 } from './service-process.ts';
+import { almostDone } from './unfinished-upload.ts';
 
 interface Uploaded {
   readonly status: number;
@@ -245,31 +246,10 @@ describe('a killed service', () => {
 });
 
 describe('SIGTERM', () => {
-  /** An upload that has sent all but its last byte. */
-  async function almostDone(service: ServiceProcess, token: string) {
-    const { body, contentType } = multipart(promptForm(randomUUID()));
-    const { hostname, port } = new URL(service.base);
-    const socket = connect(Number(port), hostname);
-    let answer = '';
-    socket.setEncoding('utf8').on('data', (text: string) => {
-      answer += text;
-    });
-    const closed = new Promise<string>((resolve) => {
-      socket.on('error', () => undefined).on('close', () => resolve(answer));
-    });
-    socket.write(
-      `POST /v3/media-prompts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
-        `Content-Type: ${contentType}\r\nContent-Length: ${body.byteLength}\r\n\r\n`,
-    );
-    socket.write(body.subarray(0, -1));
-    // Its ledger row and its file are there once the service took the upload in hand.
-    return { finish: () => socket.write(body.subarray(-1)), closed };
-  }
-
   test('lets a running upload finish, and takes no new connection', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir);
-      const running = await almostDone(service, await tokenFor(dataDir));
+      const running = almostDone(service, await tokenFor(dataDir));
       await expect.poll(() => bytesOnDisk(dataDir), { timeout: 10_000 }).toHaveLength(1);
       const ended = service.end('SIGTERM');
       await expect
@@ -325,7 +305,7 @@ describe('SIGTERM', () => {
   test('cuts off a client that does not finish within the grace, and leaves nothing of it', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir, { SHUTDOWN_GRACE_SECONDS: '1' });
-      const stuck = await almostDone(service, await tokenFor(dataDir));
+      const stuck = almostDone(service, await tokenFor(dataDir));
       await expect.poll(() => bytesOnDisk(dataDir), { timeout: 10_000 }).toHaveLength(1);
       expect(await service.end('SIGTERM')).toBe(0);
       await stuck.closed;

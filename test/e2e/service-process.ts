@@ -14,6 +14,8 @@ export interface ServiceProcess {
   readonly pid: number;
   readonly base: string;
   readonly output: readonly string[];
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
   /** Sends a signal and waits for the end; the exit code, or the signal that ended it. */
   end(signal: NodeJS.Signals): Promise<number | string>;
 }
@@ -59,6 +61,7 @@ export async function startProcess(
     pid,
     base: address,
     output,
+    ended,
     async end(signal) {
       child.kill(signal);
       return await ended;

@@ -381,6 +381,42 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'origin ?? false',
     tests: ['test/http/cors.test.ts'],
   },
+  // Several workers
+  {
+    name: 'each worker counts requests for itself',
+    file: 'src/compose.ts',
+    from: ': team?.countHit,',
+    to: ': undefined,',
+    tests: ['test/e2e/workers-together.test.ts'],
+  },
+  {
+    name: 'what a worker counted is forgotten when it ends',
+    file: 'src/workers/figures.ts',
+    from: ', await past]',
+    to: ']',
+    tests: ['test/workers/figures.test.ts'],
+  },
+  {
+    name: 'a worker that ends is not replaced',
+    file: 'src/workers/pool.ts',
+    from: 'while (!stopping.signal.aborted) {',
+    to: 'for (let lives = 0; lives < 1; lives += 1) {',
+    tests: ['test/e2e/workers.test.ts'],
+  },
+  {
+    name: 'no worker sweeps',
+    file: 'src/workers/main.ts',
+    from: 'const SWEEPER = 1;',
+    to: 'const SWEEPER = 0;',
+    tests: ['test/e2e/workers.test.ts'],
+  },
+  {
+    name: 'workers are not told to end',
+    file: 'src/workers/pool.ts',
+    from: "worker.talk.tell('stop', { graceMs });",
+    to: '{}',
+    tests: ['test/e2e/workers.test.ts'],
+  },
   // Verification and backup
   {
     name: 'verify --deep believes damaged bytes',

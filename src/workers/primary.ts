@@ -1,0 +1,66 @@
+import type { Logger } from 'pino';
+import { openCatalogue } from '../catalogue/open-catalogue.ts';
+import { hasPrompts } from '../catalogue/prompts.ts';
+import type { Config, TokenKey } from '../config.ts';
+import { assertWhole } from '../data-folder.ts';
+import { loadOrCreateSecret } from '../jwt-secret.ts';
+import type { Running } from '../running.ts';
+import { createServiceFigures } from './figures.ts';
+import { createPool } from './pool.ts';
+import { createRateCounts } from './rate-counts.ts';
+import { shareOf } from './shares.ts';
+import { prepareCluster, startWorker } from './worker-process.ts';
+
+/**
+ * Runs the service in several processes. This one, the primary, takes no request: it owns what there is one of, the
+ * embedded database, the migrations, the secret, the counts of requests and the sums of the figures, and keeps the
+ * workers running. Nothing listens before `listen` is called.
+ */
+export async function startWorkers(config: Config, log: Logger): Promise<Running> {
+  await assertWhole(config.dataDir);
+  const key = await resolved(config.tokens.key);
+  const share = shareOf({ ...config, tokens: { ...config.tokens, key } });
+  const catalogue = await openCatalogue({
+    choice: config.database,
+    poolSize: 1,
+    connectionsOfOthers: config.workers * share.databasePoolSize,
+    log,
+  });
+  const figures = createServiceFigures();
+  const questions = { count: createRateCounts(), metrics: figures.text };
+  prepareCluster();
+  const pool = createPool({
+    size: config.workers,
+    log,
+    fork: (number) => startWorker({ number, config: share, database: catalogue.address }, questions),
+    onListening: figures.join,
+    onEnded: figures.leave,
+  });
+  let closed: Promise<void> | undefined;
+  const close = (graceMs: number) => {
+    closed ??= pool.close(graceMs).then(() => catalogue.close());
+    return closed;
+  };
+  return {
+    secret: key.kind === 'secret' ? key.secret : undefined,
+    isEmpty: async () => !(await hasPrompts(catalogue.db)),
+    async listen() {
+      const { address, all } = await pool.start();
+      for (const at of all) log.info(`ready at ${at}`);
+      return address;
+    },
+    close,
+    async untilBroken() {
+      try {
+        return await pool.broken;
+      } finally {
+        await close(config.shutdownGraceMs);
+      }
+    },
+  };
+}
+
+/** All workers, also later ones, check tokens with the secret that was there at the start. */
+async function resolved(key: TokenKey): Promise<TokenKey> {
+  return key.kind === 'secret-file' ? { kind: 'secret', secret: await loadOrCreateSecret(key.path) } : key;
+}
