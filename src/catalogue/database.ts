@@ -199,9 +199,9 @@ function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) =>
   return pg.types.getTypeParser(oid, format === 'binary' ? 'text' : format);
 }
 
-/** PostgreSQL's text in UTC, the common case, is cut and padded; any other zone goes through Date. */
-function instant(text: string): string {
-  if (!text.endsWith('+00')) return new Date(text).toISOString();
-  const [seconds = '', fraction = ''] = text.slice(0, -3).split('.');
+/** A moment as PostgreSQL says it, in a column or in JSON. In UTC, the common case, it is cut and padded. */
+export function instant(text: string): string {
+  const [, seconds, fraction = ''] = /^(.{19})\.?(\d*)\+00(?::00)?$/.exec(text) ?? [];
+  if (seconds === undefined) return new Date(text).toISOString();
   return `${seconds.replace(' ', 'T')}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
 }

@@ -18,7 +18,15 @@ class Placeholder {
   }
 }
 
-const placeholders = new Proxy({}, { get: (_target, key) => new Placeholder(key) });
+const placeholders = new Proxy(
+  {},
+  {
+    get: (_target, key) => new Placeholder(key),
+    ownKeys: () => {
+      throw new Error('the parameters of a statement are not known by their names');
+    },
+  },
+);
 
 /** Builds and runs nothing. */
 const draft = new Kysely<Tables>({

@@ -5,7 +5,7 @@ import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf } from '../catalogue/database.ts';
 import { strike } from '../catalogue/ledger.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
-import { countPrompts, listPrompts, type Position } from '../catalogue/prompt-list.ts';
+import { listPrompts, type Position } from '../catalogue/prompt-list.ts';
 import {
   describePrompt,
   findByBlobName,
@@ -118,18 +118,15 @@ export function createLibrary(deps: LibraryDeps) {
     /** One page and the exact number of all that match. @throws LibraryError `org-unit-not-found` */
     async list(viewer: Viewer, query: PromptQuery): Promise<Page> {
       return await inLibraryTerms(async () => {
-        const unitPath = await pathInTree(db, viewer.orgUnitId, query.orgUnitId);
-        if (unitPath === undefined) throw orgUnitNotFound();
-        const filter = {
-          unitPath,
-          messageType: query.messageType,
+        const found = await listPrompts(db, {
+          ...query,
+          viewer: viewer.orgUnitId,
           nameKeyPart: query.name === undefined ? undefined : foldName(query.name),
-        };
-        const [rows, total] = await Promise.all([
           // One more than asked for tells whether there is a next page.
-          listPrompts(db, { ...filter, ...query, limit: query.limit + 1 }),
-          countPrompts(db, filter),
-        ]);
+          limit: query.limit + 1,
+        });
+        if (found === undefined) throw orgUnitNotFound();
+        const { rows, total } = found;
         const page = rows.slice(0, query.limit);
         const last = rows.length > query.limit ? page.at(-1) : undefined;
         return {

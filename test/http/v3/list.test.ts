@@ -124,6 +124,43 @@ describe('what a list holds', () => {
   });
 });
 
+describe('a page of the usual length, which is asked for in another way,', () => {
+  const forms = [1, 2, 3, 4].flatMap((unit) =>
+    ['', '&message_type=prompt', '&message_type=survey'].flatMap((type) =>
+      ['desc', 'asc'].map((order) => ({ unit, query: `&org_unit_id=${unit}${type}&sort_order=${order}` })),
+    ),
+  );
+
+  test.for(forms)('is as one of forty-nine: $query', async ({ unit, query }, { filled }) => {
+    const viewer = unit === 4 ? 4 : 1;
+    const { next_cursor: cursor } = await list(filled, `?limit=1${query}`, viewer);
+    for (const rest of [query, ...(cursor === null ? [] : [`${query}&cursor=${cursor}`])]) {
+      const unusual = await list(filled, `?limit=49${rest}`, viewer);
+      expect(await list(filled, `?limit=50${rest}`, viewer)).toEqual(unusual);
+      expect(await list(filled, `?limit=100${rest}`, viewer)).toEqual(unusual);
+      expect(unusual.total > 0).toBe(PROMPTS.some((prompt) => isIn(prompt, unit, query)));
+    }
+  });
+
+  test('is refused for a unit that is out of reach', async ({ filled }) => {
+    for (const [viewer, unit] of [
+      [1, 4],
+      [2, 1],
+      [4, 99],
+    ] as const) {
+      const { status } = await filled.get(`/v3/media-prompts?limit=50&org_unit_id=${unit}`, {
+        token: token({ orgUnitId: viewer }),
+      });
+      expect(status).toBe(404);
+    }
+  });
+
+  /** 1 ─ 2 ─ 3, and 4. */
+  const isIn = ({ unit, type }: (typeof PROMPTS)[number], root: number, query: string) =>
+    (root === 4 ? unit === 4 : unit >= root && unit < 4) &&
+    (!query.includes('message_type') || query.includes(`message_type=${type}&`));
+});
+
 describe('order', () => {
   const ORDERS = [
     ['sort_by=name&sort_order=asc', ['alpha 100%', 'Bravo_one', 'charlie', 'Delta ÄÖ', 'echo 100']],
