@@ -1,6 +1,7 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { passed } from '../steps.ts';
 import { BLOCK, giveBack, takeBlock } from './block-pool.ts';
+import { clearAway } from './young-garbage.ts';
 
 /**
  * Writes all of `source` into a new file; its bytes are on the disk when this resolves. At most two blocks are
@@ -56,6 +57,7 @@ function createBlockWriter(file: FileHandle) {
     const full = block.subarray(0, used);
     filling = other ?? takeBlock();
     other = block;
+    clearAway(used);
     used = 0;
     writing = writeWhole(file, full);
     // Awaited at the next turn; until then a failure must not count as unhandled.
