@@ -58,7 +58,12 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     const key = await verificationKeyFrom(config.tokens.key);
     const catalogue =
       overrides.catalogue ??
-      (await openCatalogue({ choice: config.database, poolSize: config.databasePoolSize, log }));
+      (await openCatalogue({
+        choice: config.database,
+        poolSize: config.databasePoolSize,
+        keepsPlans: config.databasePreparedStatements,
+        log,
+      }));
     closers.push(() => catalogue.close());
     const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
     const inspector = createInspector(team === undefined ? {} : { workers: 1 });

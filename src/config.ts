@@ -27,6 +27,8 @@ export interface Config {
   readonly dataDir: string;
   readonly database: DatabaseChoice;
   readonly databasePoolSize: number;
+  /** Whether connections keep statements that are asked often. */
+  readonly databasePreparedStatements: boolean;
   readonly tokens: {
     readonly key: TokenKey;
     readonly issuer: string | undefined;
@@ -90,6 +92,7 @@ const environment = z.object({
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
     .optional(),
   DATABASE_POOL_SIZE: whole(1, 500).default(10),
+  DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off']).optional(),
   JWT_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
@@ -164,6 +167,8 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
         ? { kind: 'embedded', directory: resolve(dataDir, 'database') }
         : { kind: 'server', url: e.DATABASE_URL },
     databasePoolSize: e.DATABASE_POOL_SIZE,
+    databasePreparedStatements:
+      (e.DATABASE_PREPARED_STATEMENTS ?? (e.DATABASE_URL === undefined ? 'on' : 'off')) === 'on',
     tokens: { key: tokenKeyFrom(e, dataDir), issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     uploadLeaseMs: e.UPLOAD_LEASE_SECONDS * 1000,

@@ -31,6 +31,7 @@ test('an empty environment is enough', () => {
     dataDir: resolve('data'),
     database: { kind: 'embedded', directory: resolve('data/database') },
     databasePoolSize: 10,
+    databasePreparedStatements: true,
     tokens: {
       key: { kind: 'secret-file', path: resolve('data/jwt-secret') },
       issuer: undefined,
@@ -92,6 +93,17 @@ describe('each variable', () => {
     ['WORKERS', configFrom({ WORKERS: '3' }).workers, 3],
     ['WORKERS, by cores', configFrom({ WORKERS: 'auto' }).workers, availableParallelism()],
     ['DATABASE_POOL_SIZE', configFrom({ DATABASE_POOL_SIZE: '3' }).databasePoolSize, 3],
+    [
+      'DATABASE_URL, which may name a pooler',
+      configFrom({ DATABASE_URL: 'postgres://db/prompts' }).databasePreparedStatements,
+      false,
+    ],
+    [
+      'DATABASE_PREPARED_STATEMENTS',
+      configFrom({ DATABASE_URL: 'postgres://db/prompts', DATABASE_PREPARED_STATEMENTS: 'on' })
+        .databasePreparedStatements,
+      true,
+    ],
     ['JWT_SECRET', key({ JWT_SECRET: SECRET }), { kind: 'secret', secret: SECRET }],
     ['JWT_SECRET, counted in bytes', key({ JWT_SECRET: 'é'.repeat(16) }), expect.anything()],
     [
@@ -171,6 +183,7 @@ describe('each variable', () => {
     ['WORKERS', 'Auto'],
     ['DATABASE_URL', 'mysql://db'],
     ['DATABASE_POOL_SIZE', '0'],
+    ['DATABASE_PREPARED_STATEMENTS', 'yes'],
     ['JWT_SECRET', 'too short'],
     ['JWT_PUBLIC_KEY', '/nowhere/key.pem'],
     ['JWT_JWKS_URL', 'file:///etc/passwd'],

@@ -25,6 +25,8 @@ export interface CatalogueOptions {
   readonly log: ServerLog;
   /** Waits for an answer as long as it takes: for commands that ask for much at once. */
   readonly isPatient?: boolean;
+  /** Lets connections keep the plans of what is asked often. */
+  readonly keepsPlans?: boolean;
   /** The migration to stop at; without it, the latest. */
   readonly upTo?: string;
 }
@@ -42,9 +44,9 @@ const RETRY_PAUSE = 500;
  * @throws EmbeddedPostgresError, or CatalogueError `unavailable` when a server does not answer within 30 s
  */
 export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
-  const { choice, poolSize, log, isPatient = false, upTo } = options;
+  const { choice, poolSize, log, upTo } = options;
   const { address, stop } = await addressOf(choice, log, poolSize + (options.connectionsOfOthers ?? 0));
-  const { db, close: closePool } = shareCatalogue({ address, poolSize, log, isPatient });
+  const { db, close: closePool } = shareCatalogue({ ...options, address });
   const close = async () => {
     await closePool();
     await stop();
@@ -65,14 +67,17 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
  * the first query, so that a process can start while the database is away.
  */
 export function shareCatalogue(
-  options: { readonly address: DatabaseAddress } & Pick<CatalogueOptions, 'poolSize' | 'log' | 'isPatient'>,
+  options: { readonly address: DatabaseAddress } & Pick<
+    CatalogueOptions,
+    'poolSize' | 'log' | 'isPatient' | 'keepsPlans'
+  >,
 ): Catalogue {
-  const { address, poolSize, log, isPatient = false } = options;
+  const { address, poolSize, log, isPatient = false, keepsPlans = false } = options;
   let isClosing = false;
   const db = openDatabase(address, {
     poolSize,
     isPatient,
-    keepsPlans: 'host' in address,
+    keepsPlans,
     onIdleError: ({ message }) => {
       if (!isClosing) log.warn({ reason: message }, 'an idle database connection was lost');
     },

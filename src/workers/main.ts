@@ -64,7 +64,12 @@ async function work(setup: WorkerSetup): Promise<void> {
 }
 
 async function start({ number, config, database }: WorkerSetup, log: ReturnType<typeof createLog>) {
-  const catalogue = shareCatalogue({ address: database, poolSize: config.databasePoolSize, log });
+  const catalogue = shareCatalogue({
+    address: database,
+    poolSize: config.databasePoolSize,
+    keepsPlans: config.databasePreparedStatements,
+    log,
+  });
   return await compose(config, log, {
     catalogue,
     team: {

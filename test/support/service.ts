@@ -70,6 +70,8 @@ export async function startService(
     DATA_DIR: dataDir,
     JWT_SECRET: SECRET,
     DATABASE_POOL_SIZE: process.env['TEST_DATABASE_POOL_SIZE'],
+    // As with the embedded server, and on a server of one's own as without a word.
+    DATABASE_PREPARED_STATEMENTS: process.env['TEST_DATABASE_URL'] === undefined ? 'on' : undefined,
     // What a test's own process does beside the service is no load of the service.
     MAX_EVENT_LOOP_DELAY_MS: '0',
     MAX_RSS_BYTES: '0',
@@ -80,6 +82,7 @@ export async function startService(
   const catalogue = await openCatalogue({
     choice: config.database,
     poolSize: config.databasePoolSize,
+    keepsPlans: config.databasePreparedStatements,
     log,
   });
   let contradictions: readonly string[] = [];
