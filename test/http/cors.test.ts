@@ -120,11 +120,15 @@ describe('a page of an allowed origin', () => {
     onTestFinished(() => service.close());
     await expect
       .poll(async () => {
-        const { status, headers } = await service.get('/v3/media-prompts', { headers: { origin: OURS } });
-        expectReadable(headers, OURS);
-        return status;
+        // A few at a time are always taken on.
+        const many = Array.from({ length: 12 }, () =>
+          service.get('/v3/media-prompts', { headers: { origin: OURS } }),
+        );
+        const answers = await Promise.all(many);
+        for (const { headers } of answers) expectReadable(headers, OURS);
+        return answers.map(({ status }) => status);
       })
-      .toBe(503);
+      .toContain(503);
   });
 
   test('can play, also what others have just played', async ({ service }) => {
