@@ -44,14 +44,19 @@ test('those who come in one go share the first round', async () => {
   expect(rounds.map(({ items }) => items)).toEqual([['a', 'b']]);
 });
 
-test('a round that fails fails for its own alone', async () => {
+test('a round that fails fails also for those who came during it, and for nobody after', async () => {
   const { rounds, run } = watched();
   const first = run('a');
   await settle();
   const second = run('b');
+  const third = run('c');
   rounds[0]?.fail(new Error('no room'));
   await expect(first).rejects.toThrow('no room');
+  await expect(second).rejects.toThrow('no room');
+  await expect(third).rejects.toThrow('no room');
+  const later = run('d');
   await settle();
   rounds[1]?.end();
-  await expect(second).resolves.toBeUndefined();
+  await expect(later).resolves.toBeUndefined();
+  expect(rounds.map(({ items }) => items)).toEqual([['a'], ['d']]);
 });
