@@ -53,6 +53,8 @@ const LONG_WAIT = 250;
  * the allocator does not give it back: so few need no more than that, and who refused them all might do so for ever.
  */
 const DOSE = 4;
+/** For how long one of them counts at most, ms: an upload over a slow line would keep others out for hours. */
+const DOSE_TIME = 10_000;
 /** Times the bound of the queue, from which on playback is refused, too. */
 const PLAYBACK_SHARE = 2;
 
@@ -62,7 +64,7 @@ const PLAYBACK_SHARE = 2;
  * The event loop and memory must be past their bounds twice in a row, since once is a garbage collection or a
  * machine that was busy elsewhere; they count as past until they were within for two seconds, so that
  * the answer does not change with each request. Past its bound of memory the process goes on with a few requests at a
- * time. The queue is weighed at each request: once it is long and slow, what
+ * time, and is overloaded while it has those. The queue is weighed at each request: once it is long and slow, what
  * would make it longer is refused.
  */
 export function watchLoad(bounds: LoadBounds, databaseQueue: () => Queue, log: FastifyBaseLogger): Load {
@@ -118,9 +120,13 @@ export function watchLoad(bounds: LoadBounds, databaseQueue: () => Queue, log: F
       const check = LOAD_CHECKS.find(isPast);
       if (check !== undefined) refuse(check);
       running += 1;
-      reply.raw.once('close', () => {
+      const end = () => {
+        clearTimeout(patience);
+        reply.raw.off('close', end);
         running -= 1;
-      });
+      };
+      const patience = setTimeout(end, DOSE_TIME).unref();
+      reply.raw.once('close', end);
     },
     hasRoomToPlay: () => !isQueueFull(PLAYBACK_SHARE),
     refusePlayback: () => refuse('database_pool'),
