@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { syncFolder } from '../blobs/sync-folder.ts';
@@ -114,6 +114,7 @@ export async function restoreBackup(
   if (!isLoaded)
     await load(db, (table) => readTable(folder, table), { lastIds: manifest.last_ids }, [...without]);
   await rm(join(dataDir, MARKER));
+  await syncFolder(dataDir);
   return lost;
 }
 
@@ -128,14 +129,16 @@ async function markerIn(dataDir: string): Promise<string | undefined> {
 
 /** Durable when this resolves: after a power cut, audio without its mark would be taken for a finished restore. */
 async function markBegun(dataDir: string, mark: string): Promise<void> {
-  if ((await markerIn(dataDir)) === mark) return;
-  const file = await open(join(dataDir, MARKER), 'w', 0o600);
+  // Never half a mark, by which the same restore would not know its own audio again.
+  const draft = join(dataDir, `${MARKER}.draft`);
+  const file = await open(draft, 'w', 0o600);
   try {
     await file.writeFile(mark);
     await file.sync();
   } finally {
     await file.close();
   }
+  await rename(draft, join(dataDir, MARKER));
   await syncFolder(dataDir);
 }
 
