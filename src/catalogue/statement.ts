@@ -11,17 +11,19 @@ import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
 /** Stands for the value of a parameter while a statement is built. */
-class Placeholder {
-  readonly key: PropertyKey;
-  constructor(key: PropertyKey) {
-    this.key = key;
-  }
+interface Placeholder {
+  readonly [parameter]: PropertyKey;
 }
+
+const parameter = Symbol('the parameter that this stands for');
+
+const isPlaceholder = (value: unknown): value is Placeholder =>
+  typeof value === 'object' && value !== null && parameter in value;
 
 const placeholders = new Proxy(
   {},
   {
-    get: (_target, key) => new Placeholder(key),
+    get: (_target, key): Placeholder => ({ [parameter]: key }),
     ownKeys: () => {
       throw new Error('the parameters of a statement are not known by their names');
     },
@@ -40,12 +42,12 @@ const draft = new Kysely<Tables>({
 
 const names = new Map<string, string>();
 
-/** Under which name a connection may keep the plan of this text; undefined for what is asked too seldom. */
+/** Under which name a connection may keep this text; undefined for what is asked too seldom. */
 export const nameOf = (text: string): string | undefined => names.get(text);
 
 /**
- * A statement that is asked with each upload: built once, since that takes longer than to send it, and under a name,
- * so that a connection that may keep plans has it planned once.
+ * A statement that is asked all the time: built once, since that takes longer than to send it, and under a name, so
+ * that a connection that may keep it reads it once. PostgreSQL also keeps a plan where that is as good as a new one.
  *
  * `build` gets placeholders and may do nothing with them but hand them on as values.
  */
@@ -62,7 +64,7 @@ export function statement<Parameters extends object, Row>(
   return async (db, parameters) => {
     const query = compiled();
     const values = query.parameters.map((value) =>
-      value instanceof Placeholder ? Reflect.get(parameters, value.key) : value,
+      isPlaceholder(value) ? Reflect.get(parameters, value[parameter]) : value,
     );
     return (await db.executeQuery<Row>({ ...query, parameters: values })).rows;
   };

@@ -69,7 +69,7 @@ async function removeEach(blobs: BlobStore, batch: readonly Abandoned[]) {
 const LONGEST_PAUSE = 30_000;
 
 /**
- * Sweeps at once, and again half a lease after each sweep, or 30 s where that is longer, until stopped. One that
+ * Sweeps at once, and again half a lease after each sweep, at most 30 s, until stopped. One that
  * fails is logged, and the next one comes all the same.
  */
 export function scheduleSweeps(
