@@ -14,6 +14,7 @@ import type { SharedMetrics } from './http/metrics.ts';
 import type { CountHit } from './http/rate-limits.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
 import { createLibrary, type Library } from './library/library.ts';
+import type { TellOthers } from './library/shelf.ts';
 import { scheduleSweeps } from './library/sweeper.ts';
 
 /** Everything that runs, ready to listen. */
@@ -35,6 +36,7 @@ export interface Team {
   readonly sweeps: boolean;
   /** Counts for all, where the database does not. */
   readonly countHit: CountHit;
+  readonly tellOthers: TellOthers;
   readonly metrics: SharedMetrics;
 }
 
@@ -77,6 +79,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       uploadLeaseMs: config.uploadLeaseMs,
       storageQuotaBytes: config.storageQuotaBytes,
       playbackCacheBytes: config.playback.cacheBytes,
+      tellOthers: team?.tellOthers,
       onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
       onSetBack: (uploads) =>
         log.warn({ uploads }, 'the database is older than the files, or not the only one: uploads forgotten'),

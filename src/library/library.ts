@@ -3,7 +3,6 @@ import { FORMATS } from '../audio/formats.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf } from '../catalogue/database.ts';
-import { strike } from '../catalogue/ledger.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
 import { listPrompts, type Position } from '../catalogue/prompt-list.ts';
 import {
@@ -17,12 +16,13 @@ import {
 import { passed } from '../steps.ts';
 import { type AddDeps, add, type Naming } from './add.ts';
 import { encodeCursor } from './cursor.ts';
+import { removeDoomed } from './doomed.ts';
 import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound, quotaExceeded } from './faults.ts';
 import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Recording } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
 import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
-import { createShelf, type Playable } from './shelf.ts';
+import { createShelf, forgottenByOthers, type Playable, type TellOthers } from './shelf.ts';
 import { type OnSetBack, sweep } from './sweeper.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
 
@@ -48,6 +48,8 @@ export interface LibraryDeps extends AddDeps {
   /** What the audio that is played often may take of memory, bytes. */
   readonly playbackCacheBytes: number;
   readonly onSetBack?: OnSetBack;
+  /** Undefined when nobody else plays. */
+  readonly tellOthers?: TellOthers | undefined;
 }
 
 export type { OpenBlob };
@@ -60,17 +62,6 @@ export type Library = ReturnType<typeof createLibrary>;
 export function createLibrary(deps: LibraryDeps) {
   const { db, blobs } = deps;
   const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
-
-  /** Bytes first, so that a row never points at nothing; should this fail, the sweeper finds the doomed row. */
-  async function removeDoomed(name: string, key: string): Promise<void> {
-    try {
-      await blobs.remove([key]);
-      await strike(db, [name]);
-      passed('struck');
-    } catch (error) {
-      deps.onLeftBehind(error);
-    }
-  }
 
   return {
     /** Takes the bytes of a recording; see `receive`. The caller must `add` or `discard` what it gets. */
@@ -174,7 +165,10 @@ export function createLibrary(deps: LibraryDeps) {
         if (blob === undefined) throw promptNotFound();
         passed('delete-committed');
         shelf.forget(blob.name);
-        await removeDoomed(blob.name, `${blob.name}.${blob.extension}`);
+        await Promise.all([
+          forgottenByOthers(blob.name, deps.tellOthers),
+          removeDoomed(deps, blob.name, `${blob.name}.${blob.extension}`),
+        ]);
       });
     },
 
@@ -195,6 +189,9 @@ export function createLibrary(deps: LibraryDeps) {
       const playable = shelf.atHand(key.slice(0, dot));
       return playable !== undefined && key === keyOf(playable.prompt.recording) ? playable : undefined;
     },
+
+    /** No longer plays from memory what was removed elsewhere. */
+    forget: (recordingName: string) => shelf.forget(recordingName),
 
     /** How much is kept for playing, and how often it was of use. */
     shelf: () => shelf.figures(),

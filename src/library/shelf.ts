@@ -28,6 +28,9 @@ const LARGEST_SHARE = 1 / 2;
 /** What an entry without bytes counts, bytes. */
 const ENTRY = 2048;
 
+/** Has the others that play the same recordings forget the one of this name; resolves when all have. */
+export type TellOthers = (recordingName: string) => Promise<unknown>;
+
 interface Entry {
   readonly prompt: Prompt;
   readonly bytes: Buffer | undefined;
@@ -42,7 +45,7 @@ export type Shelf = ReturnType<typeof createShelf>;
  * Keeps what is played often at hand, in at most `capacity` bytes. A recording never changes, so only whether
  * its prompt is still there can be out of date: every process asks the database at least once a second for each
  * recording it plays. After a delete was acknowledged nobody hears the prompt for longer than that, whichever
- * process deleted it; the process that did forgets it at once.
+ * process deleted it; the process that did forgets it at once, and so do those that it tells.
  */
 export function createShelf(deps: {
   readonly db: Database;
@@ -155,4 +158,17 @@ export function createShelf(deps: {
       misses,
     }),
   };
+}
+
+/**
+ * Resolves when those told have forgotten a recording that is deleted; at the latest when none of them believes any
+ * more what it knew before. Who cannot be told holds nobody up for longer. Never rejects.
+ */
+export async function forgottenByOthers(name: string, tell: TellOthers | undefined): Promise<void> {
+  if (tell === undefined) return;
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const outdated = setTimeout(resolve, BELIEVED_FOR);
+  tell(name).then(resolve, () => undefined);
+  await promise;
+  clearTimeout(outdated);
 }

@@ -10,7 +10,10 @@ export interface Source {
 export interface ServiceFigures {
   /** One more worker, whose figures count from now on. */
   join(source: Source): void;
-  /** It is no more. What it has counted stays, or the sums would fall and look like those of a new start. */
+  /**
+   * It is no more. What it had counted as of the last scrape stays, or the sums would fall and look like those of a
+   * new start.
+   */
   leave(source: Source): void;
   /** In the form of Prometheus. Who does not answer in time counts with what it said last. */
   text(): Promise<string>;
@@ -47,7 +50,7 @@ export function createServiceFigures(): ServiceFigures {
       const counts = (lastSaid.get(source) ?? []).filter(isCounted);
       lastSaid.delete(source);
       ended += 1;
-      departed = departed.then((past) => AggregatorRegistry.aggregate([past, counts]).getMetricsAsJSON());
+      departed = departed.then((past) => added(past, counts));
     },
     async text() {
       gathering ??= gather().finally(() => {
@@ -56,6 +59,15 @@ export function createServiceFigures(): ServiceFigures {
       return await gathering;
     },
   };
+}
+
+/** What cannot be added is left out, and what is known already stays. */
+async function added(past: Figures, counts: Figures): Promise<Figures> {
+  try {
+    return await AggregatorRegistry.aggregate([past, counts]).getMetricsAsJSON();
+  } catch {
+    return past;
+  }
 }
 
 /** Of what kinds prom-client has, those that only grow. */

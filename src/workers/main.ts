@@ -10,23 +10,32 @@ import type { Notes, WorkerSetup } from './messages.ts';
 import { askForCounts } from './rate-counts.ts';
 import { createTalk } from './talk.ts';
 
-// One of several processes, started by the primary. It ends by itself when the primary is gone: Node sees to that.
+// One of several processes, started by the primary. When the primary is gone Node ends it; should it hang, the
+// kernel does, where that can be had.
 
 /** Ctrl-C, a terminal that closes and some service managers signal all processes: once more than the primary does. */
 const SIGNALS_FOR_ALL = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies NodeJS.Signals[];
 /** Beyond the grace, ms; the primary waits a little longer. */
-const STOP_MARGIN = 5_000;
+const STOP_MARGIN = 2_000;
 /** The one that sweeps for all. */
 const SWEEPER = 1;
 
 const setUp = Promise.withResolvers<WorkerSetup>();
 const stopped = Promise.withResolvers<Notes['stop'] | undefined>();
 let ownFigures: (() => Promise<Figures>) | undefined;
+let forget: ((recordingName: string) => void) | undefined;
 let isBegun = false;
 
 const talk = createTalk((message) => process.send?.(message, undefined, undefined, () => undefined), {
   notes: { start: setUp.resolve, stop: stopped.resolve },
-  questions: { figures: async () => (await ownFigures?.()) ?? [] },
+  questions: {
+    alive: () => null,
+    figures: async () => (await ownFigures?.()) ?? [],
+    forget(recordingName) {
+      forget?.(recordingName);
+      return null;
+    },
+  },
 });
 for (const signal of SIGNALS_FOR_ALL) process.on(signal, () => stopped.resolve(undefined));
 void stopped.promise.then(() => isBegun || process.exit(0));
@@ -47,6 +56,8 @@ async function work(setup: WorkerSetup): Promise<void> {
   };
   const { close } = closeWithGrace(options, async ({ err }) => {
     if (err) log.fatal({ err }, 'a worker ends after a fault');
+    // Nobody may have told it to end: other signals come here by themselves.
+    else stopped.resolve(undefined);
     const graceMs = err ? undefined : (await stopped.promise)?.graceMs;
     await starting.then(
       (service) => service.close(graceMs ?? config.shutdownGraceMs),
@@ -70,11 +81,12 @@ async function start({ number, config, database }: WorkerSetup, log: ReturnType<
     keepsPlans: config.databasePreparedStatements,
     log,
   });
-  return await compose(config, log, {
+  const service = await compose(config, log, {
     catalogue,
     team: {
       sweeps: number === SWEEPER,
       countHit: askForCounts((hits) => talk.ask('count', hits)),
+      tellOthers: (recordingName) => talk.ask('forget', recordingName),
       metrics: {
         offer(own) {
           ownFigures = own;
@@ -83,6 +95,8 @@ async function start({ number, config, database }: WorkerSetup, log: ReturnType<
       },
     },
   });
+  forget = service.library.forget;
+  return service;
 }
 
 async function listen(service: Service, { host, port }: Config): Promise<Notes['listening']> {

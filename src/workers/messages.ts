@@ -40,12 +40,19 @@ export interface Questions {
   };
   /** Of a worker: the figures of all, as Prometheus reads them. */
   readonly metrics: { readonly asked: null; readonly answer: string };
+  /** Of a worker, who deleted the recording of this name: have all others forget it. Of the primary: forget it. */
+  readonly forget: { readonly asked: string; readonly answer: null };
+  /** Of the primary: do you still work? */
+  readonly alive: { readonly asked: null; readonly answer: null };
   /** Of the primary: the figures of the worker alone. */
   readonly figures: { readonly asked: null; readonly answer: Figures };
 }
 
 /** How long an answer is waited for, ms. Asking all workers for their figures takes as long as the slowest. */
-export const PATIENCE = { count: 1_000, figures: 1_000, metrics: 3_000 } as const satisfies Record<
-  keyof Questions,
-  number
->;
+export const PATIENCE = {
+  count: 1_000,
+  forget: 1_000,
+  alive: 10_000,
+  figures: 1_000,
+  metrics: 3_000,
+} as const satisfies Record<keyof Questions, number>;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Notes } from './messages.ts';
+import { PACE, type Pace, watch } from './watch.ts';
 import { WorkerError } from './worker-error.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -14,6 +15,8 @@ export interface Pool {
   start(): Promise<Notes['listening']>;
   /** Rejects with a WorkerError when, later on, a worker ends again and again before it listens. */
   readonly broken: Promise<never>;
+  /** All who live but the one of this number. */
+  others(number: number): readonly WorkerProcess[];
   /** Has all end with grace, and kills who has not ended some seconds after it. Idempotent, never rejects. */
   close(graceMs: number): Promise<void>;
 }
@@ -22,10 +25,12 @@ export interface Pool {
 export interface PoolOptions {
   readonly size: number;
   readonly fork: (number: number) => WorkerProcess;
-  readonly onListening: (worker: WorkerProcess) => void;
+  readonly onListening: (worker: WorkerProcess, at: Notes['listening']) => void;
   /** Of those who listened. */
   readonly onEnded: (worker: WorkerProcess) => void;
   readonly log: Pick<Logger, 'error'>;
+  /** When one that does not answer is killed; `PACE` without a word. */
+  readonly pace?: Pace | undefined;
 }
 
 /** In a row; with the pauses between them some ten seconds. */
@@ -34,13 +39,13 @@ const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 /** Who has listened for so long ended for a new reason, ms. */
 const CALM = 30_000;
-/** Beyond the grace, for a worker that was told to end, ms. */
-const STOP_MARGIN = 6_000;
+/** Beyond the grace, for a worker that was told to end, ms. Of the five seconds promised it leaves two for the database. */
+const STOP_MARGIN = 3_000;
 
 type OnFirst = (at: Notes['listening']) => void;
 
 /** Keeps `size` workers running: one that ends is replaced, at once the first time and with growing pauses then. */
-export function createPool({ size, fork, onListening, onEnded, log }: PoolOptions): Pool {
+export function createPool({ size, fork, onListening, onEnded, log, pace = PACE }: PoolOptions): Pool {
   const alive = new Set<WorkerProcess>();
   const stopping = new AbortController();
   const broken = Promise.withResolvers<never>();
@@ -50,14 +55,28 @@ export function createPool({ size, fork, onListening, onEnded, log }: PoolOption
 
   async function runOnce(number: number, onFirst: OnFirst): Promise<Life> {
     const worker = fork(number);
-    const since = performance.now();
     alive.add(worker);
-    void worker.ended.then(() => alive.delete(worker));
+    let silence: string | undefined;
+    const unwatch = watch(
+      () => worker.talk.ask('alive', null),
+      pace,
+      () => {
+        silence = SAYS_NOTHING;
+        log.error({ worker: number }, 'a worker does not answer any more and is killed');
+        worker.kill();
+      },
+    );
+    void worker.ended.then(() => {
+      unwatch();
+      alive.delete(worker);
+    });
     const start = await worker.started;
     if (start.kind !== 'listening') {
-      return { end: await worker.ended, reason: start.kind === 'failed' ? start.reason : undefined };
+      const end = await worker.ended;
+      return { end, reason: start.kind === 'failed' ? start.reason : silence };
     }
-    onListening(worker);
+    const since = performance.now();
+    onListening(worker, start.at);
     onFirst(start.at);
     const end = await worker.ended;
     onEnded(worker);
@@ -101,6 +120,7 @@ export function createPool({ size, fork, onListening, onEnded, log }: PoolOption
       // All have the same.
       return await Promise.race(firsts);
     },
+    others: (number) => [...alive].filter((worker) => worker.number !== number),
     close(graceMs) {
       closed ??= shutDown(graceMs);
       return closed;
@@ -133,6 +153,9 @@ function createPatience(): { pauseAfter(life: Life): number | undefined } {
     },
   };
 }
+
+const SAYS_NOTHING =
+  'A worker that was started did not answer; look for what halts processes on this machine.';
 
 const diesAtStart = ({ end }: Life) =>
   `A worker ended (${end}) again and again before it listened; the log may tell why.`;

@@ -7,16 +7,18 @@ import { loadOrCreateSecret } from '../jwt-secret.ts';
 import type { Running } from '../running.ts';
 import { createServiceFigures } from './figures.ts';
 import { createPool } from './pool.ts';
+import { createPortChoice } from './port-choice.ts';
 import { createRateCounts } from './rate-counts.ts';
 import { shareOf } from './shares.ts';
+import type { Pace } from './watch.ts';
 import { prepareCluster, startWorker } from './worker-process.ts';
 
 /**
  * Runs the service in several processes. This one, the primary, takes no request: it owns what there is one of, the
  * embedded database, the migrations, the secret, the counts of requests and the sums of the figures, and keeps the
- * workers running. Nothing listens before `listen` is called.
+ * workers running. Nothing listens before `listen` is called. `pace` says when one that hangs is killed.
  */
-export async function startWorkers(config: Config, log: Logger): Promise<Running> {
+export async function startWorkers(config: Config, log: Logger, pace?: Pace): Promise<Running> {
   await assertWhole(config.dataDir);
   const key = await resolved(config.tokens.key);
   const share = shareOf({ ...config, tokens: { ...config.tokens, key } });
@@ -27,14 +29,46 @@ export async function startWorkers(config: Config, log: Logger): Promise<Running
     log,
   });
   const figures = createServiceFigures();
-  const questions = { count: createRateCounts(), metrics: figures.text };
-  prepareCluster();
+  const count = createRateCounts();
+  const ports = createPortChoice(config.port);
+  const { fork, endsWithUs } = await prepareCluster();
+  if (!endsWithUs)
+    log.warn('without util-linux (setpriv) a worker that hangs outlives this process if it is killed');
   const pool = createPool({
     size: config.workers,
     log,
-    fork: (number) => startWorker({ number, config: share, database: catalogue.address }, questions),
-    onListening: figures.join,
-    onEnded: figures.leave,
+    pace,
+    fork: (number) =>
+      startWorker({
+        fork,
+        number,
+        setup: () => ({
+          number,
+          config: { ...share, port: ports.tell(number) },
+          database: catalogue.address,
+        }),
+        questions: {
+          count,
+          metrics: figures.text,
+          async forget(recordingName) {
+            await Promise.all(pool.others(number).map(({ talk }) => talk.ask('forget', recordingName)));
+            return null;
+          },
+        },
+      }),
+    onListening(worker, { address }) {
+      figures.join(worker);
+      if (ports.isRight(worker.number, address)) return;
+      log.error(
+        { worker: worker.number, address },
+        'a worker listens where nobody looks for it and is killed',
+      );
+      worker.kill();
+    },
+    onEnded(worker) {
+      figures.leave(worker);
+      ports.leave(worker.number);
+    },
   });
   let closed: Promise<void> | undefined;
   const close = (graceMs: number) => {

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Figures } from '../http/metrics.ts';
 import type { Notes, WorkerSetup } from './messages.ts';
 import { createTalk, type Hearing, type Talk } from './talk.ts';
@@ -28,25 +31,63 @@ export interface WorkerProcess {
 /** Run from `dist` the sibling is JavaScript; a compiler rewrites imports but no URLs. */
 const MAIN = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url);
 
+/** Runs a program that the kernel ends with the process that started it. Of util-linux, so of Linux alone. */
+const SETPRIV = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+
+/** Starts a process that runs `main.ts`. */
+export type Fork = () => Worker;
+
 /**
- * To be called before the first worker is started. All workers accept from one socket by themselves: nothing passes
- * through the primary, and what waits there when a worker ends is taken by the others.
+ * To be called once, before the first worker is started. All workers accept from one socket by themselves: nothing
+ * passes through the primary, and what waits there when a worker ends is taken by the others. `endsWithUs` tells
+ * whether a worker ends with the primary even when it hangs.
  */
-export function prepareCluster(): void {
+export async function prepareCluster(): Promise<{ readonly fork: Fork; readonly endsWithUs: boolean }> {
+  const [program, ...args] = SETPRIV;
+  const endsWithUs = await promisify(execFile)(program, [...args, 'true']).then(
+    () => true,
+    () => false,
+  );
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  // The other way to write messages, JSON, has no NaN, of which figures make use.
-  cluster.setupPrimary({ exec: fileURLToPath(MAIN), args: [], serialization: 'advanced' });
+  cluster.setupPrimary({
+    exec: fileURLToPath(MAIN),
+    args: [],
+    // The other way to write messages, JSON, has no NaN, of which figures make use.
+    serialization: 'advanced',
+    ...(endsWithUs && { execArgv: [...args, process.execPath, ...process.execArgv] }),
+  });
+  return { fork: endsWithUs ? () => forkThrough(program) : () => cluster.fork(), endsWithUs };
+}
+
+/** A cluster always starts what `process.execPath` names, and has no setting for it. */
+function forkThrough(program: string): Worker {
+  const { execPath } = process;
+  process.execPath = program;
+  try {
+    return cluster.fork();
+  } finally {
+    process.execPath = execPath;
+  }
+}
+
+/** What a worker is started from. */
+export interface WorkerStart {
+  readonly fork: Fork;
+  readonly number: number;
+  /** Asked when the worker can hear it. */
+  readonly setup: () => WorkerSetup;
+  readonly questions: Hearing['questions'];
 }
 
 /** Starts a worker, which is told its setup as soon as it can hear it. */
-export function startWorker(setup: WorkerSetup, questions: Hearing['questions']): WorkerProcess {
-  const worker = cluster.fork();
+export function startWorker({ fork, number, setup, questions }: WorkerStart): WorkerProcess {
+  const worker = fork();
   const ended = endOf(worker);
   const { promise: started, resolve: settle } = Promise.withResolvers<Start>();
   void ended.then((end) => settle({ kind: 'ended', end }));
   const talk = createTalk((message) => sendTo(worker, message), {
     notes: {
-      loaded: () => talk.tell('start', setup),
+      loaded: () => talk.tell('start', setup()),
       listening: (at) => settle({ kind: 'listening', at }),
       failed({ reason }) {
         settle({ kind: 'failed', reason });
@@ -57,7 +98,7 @@ export function startWorker(setup: WorkerSetup, questions: Hearing['questions'])
   });
   worker.on('message', (message: unknown) => talk.hear(message));
   return {
-    number: setup.number,
+    number,
     talk,
     started,
     ended,

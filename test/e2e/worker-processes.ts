@@ -14,10 +14,11 @@ export function workersOf(service: ServiceProcess): readonly number[] {
   );
 }
 
-/** Two workers that listen. */
-export function pairOf(service: ServiceProcess): readonly [number, number] {
-  const [one, two, ...more] = workersOf(service).filter(isAlive);
-  if (one === undefined || two === undefined || more.length > 0) throw new Error('there are not two workers');
+/** Two workers that listen. Their own words may come later than those of the primary. */
+export async function pairOf(service: ServiceProcess): Promise<readonly [number, number]> {
+  const alive = () => workersOf(service).filter(isAlive);
+  await expect.poll(() => alive().length, { timeout: 10_000 }).toBe(2);
+  const [one = 0, two = 0] = alive();
   return [one, two];
 }
 

@@ -50,7 +50,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
   test('is ready once all listen on one port, with one database that was migrated once', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir, TWO);
-      const [one, two] = pairOf(service);
+      const [one, two] = await pairOf(service);
       expect(new Set([one, two, service.pid]).size).toBe(3);
       expect(linesWith(service, 'ready at')).toHaveLength(1);
       expect(linesWith(service, `a worker listens at ${service.base}`)).toHaveLength(2);
@@ -97,7 +97,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
     test(`lets uploads of every worker finish, and takes no new connection: ${name}`, async () => {
       await withDataDir(async (dataDir) => {
         const service = await startProcess(dataDir, { ...TWO, UPLOAD_LEASE_SECONDS: '60' });
-        const workers = pairOf(service);
+        const workers = await pairOf(service);
         const token = await tokenFor(dataDir);
         const uploads: ReturnType<typeof almostDone>[] = [];
         for (const pid of workers) {
@@ -131,7 +131,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
       };
       const clients = Array.from({ length: 8 }, client);
       await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(25);
-      const [killed, told] = pairOf(service);
+      const [killed, told] = await pairOf(service);
       process.kill(killed, 'SIGKILL');
       await expect.poll(() => workersOf(service).length, { timeout: 20_000 }).toBe(3);
       expect(isAlive(told)).toBe(true);
@@ -149,7 +149,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
       expect(linesWith(service, 'a worker ended and is replaced')).toHaveLength(2);
 
       // What a killed one had in hand is swept by those who are left.
-      const [one] = pairOf(service);
+      const [one] = await pairOf(service);
       const lost = await beginAt(one, service, dataDir, token);
       process.kill(one, 'SIGKILL');
       await expect.poll(() => bytesOnDisk(dataDir), { timeout: 20_000 }).not.toContain(lost.file);
@@ -167,7 +167,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
   test('ends with its error when workers end again and again before they listen', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir, TWO);
-      const [killed, other] = pairOf(service);
+      const [killed, other] = await pairOf(service);
       const database = await databasePid(dataDir);
       await rm(join(dataDir, 'uploads'), { recursive: true });
       await writeFile(join(dataDir, 'uploads'), 'no folder');
@@ -181,7 +181,7 @@ describe('a service of several workers', { timeout: 90_000 }, () => {
   test('leaves nothing running behind when its primary is killed', async () => {
     await withDataDir(async (dataDir) => {
       const service = await startProcess(dataDir, TWO);
-      const left = [...pairOf(service), await databasePid(dataDir)];
+      const left = [...(await pairOf(service)), await databasePid(dataDir)];
       expect(await service.end('SIGKILL')).toBe('SIGKILL');
       await expect.poll(() => left.filter(isAlive), { timeout: 20_000 }).toEqual([]);
     });

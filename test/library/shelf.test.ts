@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
-import { createShelf } from '../../src/library/shelf.ts';
+import { createShelf, forgottenByOthers } from '../../src/library/shelf.ts';
 import { fixture, promptForm } from '../support/multipart.ts';
 import { type TestService, test } from '../support/service.ts';
 
@@ -79,5 +79,36 @@ describe('the shelf', () => {
     await service.rows('delete from prompts where name = $1', ['Forgotten 0']);
     expect(await shelf.take(name)).toBeUndefined();
     expect(shelf.figures()).toMatchObject({ bytes: 0, recordings: 0 });
+  });
+});
+
+describe('others that play', () => {
+  test('are waited for until they have forgotten', async () => {
+    const told: string[] = [];
+    const heard = Promise.withResolvers<void>();
+    const forgotten = forgottenByOthers('a name', async (name) => {
+      told.push(name);
+      await heard.promise;
+    });
+    heard.resolve();
+    await forgotten;
+    expect(told).toEqual(['a name']);
+    await forgottenByOthers('a name', undefined);
+  });
+
+  test('who cannot be told, or say nothing, are waited for while they may believe what they knew', async () => {
+    vi.useFakeTimers();
+    try {
+      const over = vi.fn();
+      for (const tell of [() => Promise.reject(new Error('away')), () => new Promise(() => undefined)]) {
+        void forgottenByOthers('a name', tell).then(over);
+      }
+      await vi.advanceTimersByTimeAsync(890);
+      expect(over).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(10);
+      expect(over).toHaveBeenCalledTimes(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

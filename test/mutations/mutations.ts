@@ -431,6 +431,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '{}',
     tests: ['test/e2e/workers.test.ts'],
   },
+  {
+    name: 'a worker that hangs is let be',
+    file: 'src/workers/watch.ts',
+    from: 'onSilent();',
+    to: '',
+    tests: ['test/workers/pool.test.ts'],
+  },
+  {
+    name: 'what one worker deletes the others play on',
+    file: 'src/compose.ts',
+    from: 'tellOthers: team?.tellOthers',
+    to: 'tellOthers: undefined',
+    tests: ['test/e2e/workers-together.test.ts'],
+  },
   // Verification and backup
   {
     name: 'verify --deep believes damaged bytes',

@@ -85,3 +85,19 @@ test('however many scrape at once, each worker is asked once', async () => {
   await service.text();
   expect(one.state.timesAsked).toBe(2);
 });
+
+test('figures that cannot be added cost only themselves when who counted them ends', async () => {
+  const service = createServiceFigures();
+  const [one, two] = [source(), source()];
+  const odd = {
+    async figures() {
+      return (await one.figures()).map((metric) => ({ ...metric, aggregator: 'unheard of' as 'sum' }));
+    },
+  };
+  service.join(odd);
+  await expect(service.text()).rejects.toThrow('unheard of');
+  service.leave(odd);
+  service.join(two);
+  two.serve('a', { open: 1, worst: 0 });
+  expect(shown(await service.text())).toEqual([1, 0, 1, 0, 1, 1]);
+});
