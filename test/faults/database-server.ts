@@ -38,8 +38,10 @@ export async function startDatabaseServer(directory: string): Promise<DatabaseSe
   let server: Server | undefined;
 
   const pids = () => {
-    const pid = server?.child.pid;
-    return pid === undefined ? [] : [pid, ...descendants(pid)];
+    const { pid, exitCode, signalCode } = server?.child ?? {};
+    const isOver = exitCode !== null || signalCode !== null;
+    // The number of one that has ended may be anybody's by now.
+    return pid === undefined || isOver ? [] : [pid, ...descendants(pid)];
   };
   const kill = async () => {
     const all = pids();

@@ -7,7 +7,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { descendants, ended, signalAll } from './processes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -147,12 +147,19 @@ export const TOKEN = await new SignJWT({ org_unit_id: 1, role: 'admin' })
   .setExpirationTime('12h')
   .sign(new TextEncoder().encode(SECRET));
 
-/** Where the database of a service answers: its own one's lock file says it. */
+/** Where the database of a service answers: its own one's lock file says it, which comes and goes with its server. */
 export async function databaseOf({ root, dataDir, databaseUrl }: Service): Promise<string> {
   if (databaseUrl !== undefined) return databaseUrl;
-  const lock = await readFile(join(root, dataDir, 'database', 'postmaster.pid'), 'utf8');
-  const socket = encodeURIComponent(lock.split('\n')[4] ?? '');
-  return `postgres://postgres@localhost/media_prompts?host=${socket}`;
+  const lockFile = join(root, dataDir, 'database', 'postmaster.pid');
+  const socket = await vi.waitFor(
+    async () => {
+      const [, , , , folder = ''] = (await readFile(lockFile, 'utf8')).split('\n');
+      if (folder === '') throw new Error(`the server is not there yet: ${lockFile}`);
+      return folder;
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+  return `postgres://postgres@localhost/media_prompts?host=${encodeURIComponent(socket)}`;
 }
 
 function launch(dataDir: string, { env = {}, prefix = [], tmpfs, killAtStep }: StartOptions) {
@@ -190,7 +197,9 @@ function launch(dataDir: string, { env = {}, prefix = [], tmpfs, killAtStep }: S
     child.once('exit', (code, signal) => resolve(signal ?? code ?? 'unknown'));
   });
   onTestFinished(async () => {
-    const all = child.pid === undefined ? [] : [child.pid, ...descendants(child.pid)];
+    // The number of one that has ended may be anybody's by now.
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const all = [child.pid, ...descendants(child.pid)];
     signalAll(all, 'SIGKILL');
     await ended(all);
   });
