@@ -165,22 +165,15 @@ async function restoreOne(
   if (size === undefined) await assertStillThere(folder);
   if (size !== fileSize || (await isThere(blobs, key, fileSize))) return size === fileSize;
   const hash = createHash('sha256');
+  const source = createReadStream(path);
   let isReadable = true;
-  const hashed = async function* () {
-    try {
-      for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-        hash.update(chunk);
-        yield chunk;
-      }
-    } catch (error) {
-      isReadable = false;
-      throw error;
-    }
-  };
+  source.on('error', () => {
+    isReadable = false;
+  });
   // What an interrupted restore left.
   await blobs.unstage(blobName);
   const staged = await blobs
-    .stage(blobName, hashed(), new AbortController().signal)
+    .stage(blobName, source, new AbortController().signal, (chunk) => void hash.update(chunk))
     .catch((error: unknown) => {
       if (isReadable) throw error;
       return undefined;

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** Bytes that arrived whole and are durable, but have no key yet. */
 export interface StagedBlob {
   readonly name: string;
@@ -35,9 +37,15 @@ export interface StoredBlob {
 export interface BlobStore {
   /**
    * Writes all of `source` under a staging name; the bytes are durable when this resolves. Memory does not
-   * grow with the length. When it rejects, because of the source, the signal or the store, nothing is left.
+   * grow with the length. Each chunk is shown to `look` before it is taken, and what that throws ends it. When it
+   * rejects, because of the source, the signal, `look` or the store, nothing is left, and the source is destroyed.
    */
-  stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob>;
+  stage(
+    name: string,
+    source: Readable,
+    signal: AbortSignal,
+    look?: (chunk: Uint8Array) => void,
+  ): Promise<StagedBlob>;
   /**
    * Makes staged bytes the blob `key`, at once and whole; bytes and key are durable when this resolves.
    *

@@ -3,6 +3,7 @@ import { access, mkdir, open, opendir, readFile, rename, stat, unlink, writeFile
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import type { Readable } from 'node:stream';
 import { passed } from '../steps.ts';
 import { together } from '../together.ts';
 import {
@@ -37,9 +38,14 @@ export async function createDiskBlobStore(root: string): Promise<BlobStore> {
   const syncPublished = together<void>(() => syncFolder(published));
 
   return {
-    async stage(name: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
+    async stage(
+      name: string,
+      source: Readable,
+      signal: AbortSignal,
+      look: (chunk: Uint8Array) => void = () => undefined,
+    ): Promise<StagedBlob> {
       const path = join(staging, name);
-      await guarded(() => writeDurably(path, source, signal), 'unavailable');
+      await guarded(() => writeDurably(path, source, signal, look), 'unavailable');
       return { name, path };
     },
 

@@ -1,40 +1,51 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { passed } from '../steps.ts';
 import { BLOCK, giveBack, takeBlock } from './block-pool.ts';
+import { flowInto } from './flow-into.ts';
 import { clearAway } from './young-garbage.ts';
 
 /**
  * Writes all of `source` into a new file; its bytes are on the disk when this resolves. At most two blocks are
  * held: one fills while the other is written, and the source waits when both are full. When it rejects, because
- * of the source, the signal or the disk, there is no file; the source is the caller's to destroy.
+ * of the source, of what `look` throws at a chunk, of the signal or the disk, there is no file, and the source is destroyed.
  *
  * Chunks are copied out as they come. Held until the disk has them, they would outlive the collector's young
  * generation, and the memory of a hundred uploads would grow by what no one uses any more.
  */
 export async function writeDurably(
   path: string,
-  source: AsyncIterable<Uint8Array>,
+  source: Readable,
   signal: AbortSignal,
+  look: (chunk: Uint8Array) => void,
 ): Promise<void> {
-  const file = await open(path, 'wx');
-  passed('staging-opened');
-  const writer = createBlockWriter(file);
   try {
-    await unlessAborted(signal, async () => {
-      for await (const chunk of source) await writer.take(chunk);
-    });
-    await writer.flush();
-    await file.sync();
-    passed('staged-synced');
-  } catch (error) {
-    await writer.stop();
+    signal.throwIfAborted();
+    const file = await open(path, 'wx');
+    passed('staging-opened');
+    const writer = createBlockWriter(file);
+    try {
+      await flowInto(source, signal, (chunk) => {
+        look(chunk);
+        return writer.take(chunk);
+      });
+      await writer.flush();
+      await file.sync();
+      passed('staged-synced');
+    } catch (error) {
+      await writer.stop();
+      await file.close();
+      await unlink(path);
+      throw error;
+    } finally {
+      writer.release();
+    }
     await file.close();
-    await unlink(path);
+  } catch (error) {
+    // Its own fault was told; what comes of this has no one to hear it.
+    source.on('error', () => undefined).destroy();
     throw error;
-  } finally {
-    writer.release();
   }
-  await file.close();
 }
 
 function createBlockWriter(file: FileHandle) {
@@ -42,47 +53,51 @@ function createBlockWriter(file: FileHandle) {
   let used = 0;
   /** The block on its way to the disk, or free for the next turn. */
   let other: Buffer | undefined;
-  let writing = Promise.resolve();
+  let writing: Promise<void> | undefined;
   let isStopped = false;
 
-  /** A source that was let down may still deliver; its blocks belong to other uploads by then. */
-  function assertRunning(): void {
-    if (isStopped) throw new Error('the file was given up');
-  }
-
-  async function turn(): Promise<void> {
-    await writing;
-    assertRunning();
+  function turn(): void {
     const block = filling;
     const full = block.subarray(0, used);
     filling = other ?? takeBlock();
     other = block;
     clearAway(used);
     used = 0;
-    writing = writeWhole(file, full);
-    // Awaited at the next turn; until then a failure must not count as unhandled.
-    writing.catch(() => undefined);
+    const write = writeWhole(file, full).then(() => {
+      writing = undefined;
+    });
+    writing = write;
+    // Awaited before the next turn; until then a failure must not count as unhandled.
+    write.catch(() => undefined);
+  }
+
+  function take(chunk: Uint8Array): Promise<void> | undefined {
+    const part = chunk.subarray(0, BLOCK - used);
+    filling.set(part, used);
+    used += part.byteLength;
+    if (used < BLOCK) return undefined;
+    const rest = chunk.subarray(part.byteLength);
+    const goOn = () => {
+      // The blocks of a file that was given up belong to other uploads soon.
+      if (isStopped) throw new Error('the file was given up');
+      turn();
+      return take(rest);
+    };
+    return writing === undefined ? goOn() : writing.then(goOn);
   }
 
   return {
-    async take(chunk: Uint8Array): Promise<void> {
-      assertRunning();
-      for (let offset = 0; offset < chunk.byteLength; ) {
-        const part = chunk.subarray(offset, offset + BLOCK - used);
-        filling.set(part, used);
-        used += part.byteLength;
-        offset += part.byteLength;
-        if (used === BLOCK) await turn();
-      }
-    },
+    /** Copies a chunk; a promise where there is no room for more until that resolves. One chunk at a time. */
+    take,
     async flush(): Promise<void> {
-      if (used > 0) await turn();
+      await writing;
+      if (used > 0) turn();
       await writing;
     },
     /** Takes nothing more; resolves when nothing is being written any more. */
     async stop(): Promise<void> {
       isStopped = true;
-      await writing.catch(() => undefined);
+      await writing?.catch(() => undefined);
     },
     release(): void {
       giveBack(filling);
@@ -98,20 +113,4 @@ async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
     written += bytesWritten;
   }
   passed('block-written');
-}
-
-/**
- * Settles as `work` does, or rejects at once when the signal fires; `work` may then still be waiting for a
- * chunk. One race for the whole of it: one for each chunk would hold every chunk until the last.
- */
-async function unlessAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([work(), aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -14,14 +14,19 @@ const MAX_FIELD_BYTES = 16 * 1024;
 /** Bytes of a part's name. */
 export const MAX_PART_NAME_BYTES = 100;
 
-/** Bytes that each stream of the parser holds before it lets the one before it wait: less than one chunk. */
-const PARSER_BUFFER = 16 * 1024;
+/**
+ * Bytes that the parser may hold before the request has to wait: more than one chunk of a socket, or every chunk would
+ * stop and start it. What holds a chunk is the file's stream, and only while the disk is slower than the network.
+ */
+const PARSER_BUFFER = 128 * 1024;
+/** Bytes that the stream of a file holds before it lets the parser wait: less than one chunk. */
+const FILE_BUFFER = 16 * 1024;
 
 /** For the registration of @fastify/multipart. The byte limit of the file itself is the library's. */
 export const MULTIPART_OPTIONS = {
   throwFileSizeLimit: false,
   highWaterMark: PARSER_BUFFER,
-  fileHwm: PARSER_BUFFER,
+  fileHwm: FILE_BUFFER,
   limits: {
     fileSize: Number.POSITIVE_INFINITY,
     files: 10,

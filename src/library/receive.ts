@@ -71,8 +71,7 @@ export async function receive(
   try {
     const meter = createMeter(deps.maxUploadBytes);
     const stop = AbortSignal.any([signal, lease.signal]);
-    const staged = await blobs.stage(name, meter.measured(source), stop).catch((error: unknown) => {
-      source.destroy();
+    const staged = await blobs.stage(name, source, stop, meter.look).catch((error: unknown) => {
       throw causeOf(error, lease);
     });
     const { fileSize, sha256 } = meter.result();
@@ -93,13 +92,10 @@ function createMeter(limit: number) {
   const hash = createHash('sha256');
   let bytes = 0;
   return {
-    async *measured(source: Readable): AsyncGenerator<Uint8Array> {
-      for await (const chunk of source as AsyncIterable<Uint8Array>) {
-        bytes += chunk.byteLength;
-        if (bytes > limit) throw tooLarge(limit);
-        hash.update(chunk);
-        yield chunk;
-      }
+    look(chunk: Uint8Array): void {
+      bytes += chunk.byteLength;
+      if (bytes > limit) throw tooLarge(limit);
+      hash.update(chunk);
     },
     result: () => ({ fileSize: bytes, sha256: hash.digest('hex') }),
   };

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-
+import { Readable } from 'node:stream';
 import { test as base, describe, expect } from 'vitest';
 import { BlobError, type BlobStore, type OpenBlob, type StagedBlob } from '../../src/blobs/blob-store.ts';
 
@@ -36,6 +36,13 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
         expect(await listed(store)).toEqual({ 'one.wav': whole.byteLength });
       });
     }
+
+    test('are shown before they are taken, each chunk once and in order', async ({ subject: { store } }) => {
+      const chunks = Array.from({ length: 9 }, (_, i) => Buffer.alloc(100_000, i));
+      const seen: Uint8Array[] = [];
+      await store.stage('one', from(chunks), never, (chunk) => void seen.push(chunk));
+      expect(Buffer.concat(seen).equals(Buffer.concat(chunks))).toBe(true);
+    });
 
     test('have no key before they are published, and are no longer staged after', async ({ subject }) => {
       const { store } = subject;
@@ -108,7 +115,19 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
           await Promise.resolve();
           throw broken;
         }
-        await expect(subject.store.stage('one', source(), never)).rejects.toBe(broken);
+        await expect(subject.store.stage('one', Readable.from(source()), never)).rejects.toBe(broken);
+        await expectNothing(subject);
+      });
+
+      test(`leaves nothing when who looks at it refuses it after ${length} bytes, and lets go of its source`, async ({
+        subject,
+      }) => {
+        const source = from([Buffer.alloc(length + 1), Buffer.from('refused')]);
+        const refuse = (chunk: Uint8Array) => {
+          if (chunk.byteLength !== length + 1) throw broken;
+        };
+        await expect(subject.store.stage('one', source, never, refuse)).rejects.toBe(broken);
+        expect(source.destroyed).toBe(true);
         await expectNothing(subject);
       });
 
@@ -130,7 +149,7 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
             isReleased = true;
           }
         }
-        await expect(subject.store.stage('one', source(), abortion.signal)).rejects.toThrow();
+        await expect(subject.store.stage('one', Readable.from(source()), abortion.signal)).rejects.toThrow();
         await expect.poll(() => isReleased).toBe(true);
         await expectNothing(subject);
       });
@@ -268,11 +287,8 @@ function sources(): Readonly<Record<string, readonly Buffer[]>> {
 }
 
 /** Chunks one by one, each after a turn of the event loop, as a connection brings them. */
-export async function* from(chunks: readonly Buffer[]): AsyncGenerator<Uint8Array> {
-  for (const chunk of chunks) {
-    await Promise.resolve();
-    yield chunk;
-  }
+export function from(chunks: readonly Buffer[]): Readable {
+  return Readable.from(chunks);
 }
 
 export async function publish(store: BlobStore, key: string, content: string): Promise<StagedBlob> {

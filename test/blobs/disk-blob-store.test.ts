@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
 import { areDescriptorsKnown, openFiles } from '../support/descriptors.ts';
@@ -191,7 +192,8 @@ describe.skipIf(!areDescriptorsKnown)('descriptors', () => {
       yield Buffer.from('bytes');
       throw new Error('broken');
     }
-    for (let i = 0; i < 200; i += 1) await store.stage(`blob-${i}`, broken(), never).catch(() => undefined);
+    for (let i = 0; i < 200; i += 1)
+      await store.stage(`blob-${i}`, Readable.from(broken()), never).catch(() => undefined);
     expect(openBelow(root)).toEqual([]);
   });
 });

@@ -140,9 +140,9 @@ describe('an upload that is slow enough to live', () => {
 function slowed(blobs: BlobStore): BlobStore {
   return {
     ...blobs,
-    async stage(name, source, signal) {
+    async stage(...arrival) {
       await pace(3_000);
-      return await blobs.stage(name, source, signal);
+      return await blobs.stage(...arrival);
     },
   };
 }
