@@ -84,6 +84,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       onSetBack: (uploads) =>
         log.warn({ uploads }, 'the database is older than the files, or not the only one: uploads forgotten'),
     });
+    closers.push(() => library.close());
     const countsAreShared = config.rateLimitStore === 'database';
     const sweepAll = async () => {
       const swept = await library.sweep();

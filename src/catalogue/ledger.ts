@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import { together } from '../together.ts';
 import { answered, type Database } from './database.ts';
 import { statement } from './statement.ts';
 
@@ -18,39 +17,19 @@ export interface Abandoned {
 
 const inMs = (ms: number) => sql<string>`now() + make_interval(secs => ${ms / 1000}::double precision)`;
 
-/**
- * Commits the row that must precede the bytes of `name`. Those who come while a commit is on its way share the next
- * one, and its fate.
- */
-export async function announce(db: Database, name: string, leaseMs: number): Promise<void> {
-  const known = announcers.get(db);
-  const announceAll = known ?? together((arrivals) => insertAll(db, arrivals));
-  if (known === undefined) announcers.set(db, announceAll);
-  await answered(announceAll({ name, leaseMs }));
-}
-
-interface Arrival {
-  readonly name: string;
-  readonly leaseMs: number;
-}
-
-const announcers = new WeakMap<Database, (arrival: Arrival) => Promise<void>>();
-
-async function insertAll(db: Database, arrivals: readonly Arrival[]): Promise<void> {
-  await insertArriving(db, {
-    names: arrivals.map(({ name }) => name),
-    leases: arrivals.map(({ leaseMs }) => leaseMs / 1000),
-  });
+/** Commits the rows that must precede the bytes of `names`. */
+export async function announce(db: Database, names: readonly string[], leaseMs: number): Promise<void> {
+  await answered(insertArriving(db, { names, seconds: leaseMs / 1000 }));
 }
 
 const insertArriving = statement(
-  (db, { names, leases }: { readonly names: readonly string[]; readonly leases: readonly number[] }) =>
+  (db, { names, seconds }: { readonly names: readonly string[]; readonly seconds: number }) =>
     db
       .insertInto('blobs')
       .columns(['name', 'state', 'lease_until'])
       .expression(
-        sql`select name, 'arriving', now() + make_interval(secs => seconds)
-          from unnest(${names}::text[], ${leases}::double precision[]) arriving (name, seconds)`,
+        sql`select name, 'arriving', now() + make_interval(secs => ${seconds}::double precision)
+          from unnest(${names}::text[]) arriving (name)`,
       ),
 );
 

@@ -15,6 +15,7 @@ import {
 } from '../catalogue/prompts.ts';
 import { passed } from '../steps.ts';
 import { type AddDeps, add, type Naming } from './add.ts';
+import { createAnnouncedNames } from './announced-names.ts';
 import { encodeCursor } from './cursor.ts';
 import { removeDoomed } from './doomed.ts';
 import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound, quotaExceeded } from './faults.ts';
@@ -44,7 +45,7 @@ export interface PromptQuery {
   readonly after?: Position | undefined;
 }
 
-export interface LibraryDeps extends AddDeps {
+export interface LibraryDeps extends Omit<AddDeps, 'names'> {
   /** What the audio that is played often may take of memory, bytes. */
   readonly playbackCacheBytes: number;
   readonly onSetBack?: OnSetBack;
@@ -59,7 +60,9 @@ export type Library = ReturnType<typeof createLibrary>;
  * The library of prompts. Each verb is one use case and rejects with a LibraryError whose code says why;
  * anything else that it rejects with is a fault in the program.
  */
-export function createLibrary(deps: LibraryDeps) {
+export function createLibrary(given: LibraryDeps) {
+  const names = createAnnouncedNames(given);
+  const deps = { ...given, names };
   const { db, blobs } = deps;
   const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
 
@@ -218,6 +221,9 @@ export function createLibrary(deps: LibraryDeps) {
 
     /** Removes what nobody will come back for; see `sweep`. */
     sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs, deps.onSetBack)),
+
+    /** Takes back what was only prepared; to be called once nothing is received any more. Never rejects. */
+    close: () => names.close(),
 
     /** Who waits for the database now, because it is busy with others. */
     databaseQueue: () => queueOf(db),

@@ -1,27 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AudioFacts, Inspector } from '../audio/inspector.ts';
 import { BlobError, type BlobStore, type StagedBlob } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
-import { announce, strike } from '../catalogue/ledger.ts';
 import { passed } from '../steps.ts';
+import type { AnnouncedNames } from './announced-names.ts';
 import { LibraryError } from './errors.ts';
 import { holdLease, type Lease } from './lease.ts';
-import { newRecordingName } from './recording-name.ts';
 
 export interface ReceiveDeps {
   readonly db: Database;
   readonly blobs: BlobStore;
   readonly inspector: Inspector;
+  readonly names: AnnouncedNames;
   readonly maxUploadBytes: number;
   readonly uploadLeaseMs: number;
   /** Told of a clean-up that failed; the sweeper will come back for it. */
   readonly onLeftBehind: (error: unknown) => void;
 }
-
-/** How long a refusal waits for its ledger row to go, ms; a database that does not answer is not waited for twice. */
-const STRIKE_PATIENCE = 1_000;
 
 /** Audio that arrived whole, is durable and was found fit, but belongs to no prompt yet. */
 export interface ReceivedRecording {
@@ -48,9 +44,8 @@ export async function receive(
   source: Readable,
   signal: AbortSignal,
 ): Promise<ReceivedRecording> {
-  const { db, blobs, uploadLeaseMs } = deps;
-  const name = newRecordingName();
-  await announce(db, name, uploadLeaseMs);
+  const { db, blobs, names, uploadLeaseMs } = deps;
+  const name = await names.take();
   passed('announced');
   const lease = holdLease(db, name, uploadLeaseMs);
 
@@ -62,10 +57,7 @@ export async function receive(
       deps.onLeftBehind(error);
       return;
     }
-    const striking = strike(db, [name]).then(() => passed('struck'), deps.onLeftBehind);
-    const patience = new AbortController();
-    const late = delay(STRIKE_PATIENCE, undefined, { signal: patience.signal });
-    await Promise.race([striking, late]).finally(() => patience.abort());
+    await names.giveBack(name);
   };
 
   try {

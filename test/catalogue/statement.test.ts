@@ -20,7 +20,7 @@ test.each([true, false])('uploads are the same where plans are kept: %s', async 
   onTestFinished(() => db.destroy());
   for (let i = 1; i <= TIMES; i += 1) {
     const name = randomUUID();
-    await announce(db, name, 60_000);
+    await announce(db, [name], 60_000);
     const added = await addPrompt(
       db,
       {

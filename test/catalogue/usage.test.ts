@@ -35,7 +35,7 @@ const test = base.extend<{ url: string; db: Database }>({
 
 async function add(db: Database, change: Partial<NewPrompt> = {}, standardQuota = 0): Promise<number> {
   const name = randomUUID();
-  await announce(db, name, HOUR);
+  await announce(db, [name], HOUR);
   const row = await addPrompt(
     db,
     {

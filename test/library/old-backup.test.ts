@@ -60,7 +60,7 @@ test('a database set back to an older state costs no file, by sweep or repair, a
 
   // On its way while the dump is taken, acknowledged afterwards.
   const name = newRecordingName();
-  await announce(service.db, name, 1);
+  await announce(service.db, [name], 1);
   const old = await oldDump(service);
   await writeFile(join(service.dataDir, 'uploads/call-flow-recordings', `${name}.wav`), 'acknowledged');
   await service.rows(
@@ -92,7 +92,7 @@ test('a database that goes on is swept as ever, however many processes sweep it'
   const blobs = await createDiskBlobStore(folder);
   for (let round = 0; round < 3; round += 1) {
     const name = newRecordingName();
-    await announce(db, name, HOUR);
+    await announce(db, [name], HOUR);
     await writeFile(join(folder, '.arriving', name), 'left by a crash');
     await sql`update blobs set lease_until = now() - interval '1 second' where name = ${name}`.execute(db);
     const swept = await Promise.all(Array.from({ length: 4 }, () => sweep(db, blobs, HOUR)));

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { test as base, describe, expect } from 'vitest';
 import { FORMATS } from '../../src/audio/formats.ts';
@@ -94,14 +95,12 @@ const test = base.extend<{ stores: Awaited<ReturnType<typeof openStores>> }>({
 
 const NOTHING = { published: [], arriving: [] };
 
-async function* bytes() {
-  yield Buffer.from('bytes');
-}
+const bytes = () => Readable.from([Buffer.from('bytes')]);
 
 describe('an upload that lost its lease', () => {
   test('loses its staged bytes, then its row', async ({ stores }) => {
     const { db, blobs } = stores;
-    await announce(db, 'file-a', HOUR);
+    await announce(db, ['file-a'], HOUR);
     await blobs.stage('file-a', bytes(), never);
     await stores.expire();
     expect(await sweep(db, blobs)).toBe(1);
@@ -112,7 +111,7 @@ describe('an upload that lost its lease', () => {
   for (const { extension } of Object.values(FORMATS)) {
     test(`loses bytes that it had just published as ${extension}`, async ({ stores }) => {
       const { db, blobs } = stores;
-      await announce(db, 'file-a', HOUR);
+      await announce(db, ['file-a'], HOUR);
       await blobs.publish(await blobs.stage('file-a', bytes(), never), `file-a.${extension}`);
       await stores.expire();
       expect(await sweep(db, blobs)).toBe(1);
@@ -122,7 +121,7 @@ describe('an upload that lost its lease', () => {
   }
 
   test('loses its row when it had no bytes yet', async ({ stores }) => {
-    await announce(stores.db, 'file-a', HOUR);
+    await announce(stores.db, ['file-a'], HOUR);
     await stores.expire();
     expect(await sweep(stores.db, stores.blobs)).toBe(1);
     expect(await stores.ledger()).toEqual([]);
@@ -177,9 +176,9 @@ describe('an upload that lost its lease', () => {
 describe('a sweep never touches', () => {
   test('an upload whose lease runs, nor a delete that is under way', async ({ stores }) => {
     const { db, blobs } = stores;
-    await announce(db, 'file-a', HOUR);
+    await announce(db, ['file-a'], HOUR);
     await blobs.stage('file-a', bytes(), never);
-    await announce(db, 'file-b', HOUR);
+    await announce(db, ['file-b'], HOUR);
     await blobs.publish(await blobs.stage('file-b', bytes(), never), 'file-b.wav');
     await db
       .updateTable('blobs')
@@ -207,7 +206,7 @@ describe('a sweep never touches', () => {
     await writeFile(join(published, 'README.txt'), 'by hand');
     await writeFile(join(staging, unknown), 'of another database');
     await mkdir(join(published, 'folder'));
-    await announce(stores.db, 'file-a', HOUR);
+    await announce(stores.db, ['file-a'], HOUR);
     await stores.expire();
     expect(await sweep(stores.db, stores.blobs)).toBe(1);
     expect(await stores.files()).toEqual({

@@ -100,7 +100,7 @@ describe('verify', () => {
     const endangered = await upload(service, 'Endangered');
     const names = Array.from({ length: 4 }, newRecordingName).sort();
     const [kept = '', old = '', fresh = '', dueJustNow = ''] = names;
-    for (const name of names) await announce(service.db, name, 3_600_000);
+    for (const name of names) await announce(service.db, [name], 3_600_000);
     await service.rows(
       `update blobs set state = 'doomed', lease_until = now() + interval '1 hour' where name = $1`,
       [endangered.recording_name],
@@ -246,9 +246,9 @@ describe('repair', () => {
     const { service, blobs, published, staging } = library;
     const kept = await upload(service, 'Kept');
     const [staged, late] = [newRecordingName(), newRecordingName()];
-    await announce(service.db, staged, 1);
+    await announce(service.db, [staged], 1);
     await writeFile(join(staging, staged), 'abc');
-    await announce(service.db, late, 3_600_000);
+    await announce(service.db, [late], 3_600_000);
     await writeFile(join(staging, late), 'abc');
     await writeFile(join(published, 'stranger.wav'), 'abc');
     await service.rows(`update blobs set lease_until = now() - interval '1 hour' where name = $1`, [staged]);
