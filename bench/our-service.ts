@@ -21,7 +21,12 @@ export interface OurSettings {
 export const PROGRAM = process.env['BENCH_PROGRAM'] ?? 'dist/src/main.js';
 
 /** As `npm start` runs it. */
-const FLAGS = ['--enable-source-maps', '--max-semi-space-size=4', '--expose-gc'] as const;
+const FLAGS = [
+  '--enable-source-maps',
+  '--max-semi-space-size=4',
+  '--heap-growing-percent=50',
+  '--expose-gc',
+] as const;
 const SECRET = 'a secret for benchmarks that is long enough';
 const USERS = 4;
 
