@@ -13,6 +13,7 @@ import {
   startFilled,
   TREE_PAGE,
 } from './list-pages.ts';
+import { compareWorkers } from './list-workers.ts';
 import { freeAddress, need, onStage, type Stage, start } from './processes.ts';
 import { ratio } from './rounds.ts';
 
@@ -50,7 +51,17 @@ export async function benchLists({ isQuick }: { readonly isQuick: boolean }): Pr
       found,
       { withGb: false },
     );
-    return { sections: [section], ratios: ratiosOf(found), notes: [wrk] };
+    const workers = await compareWorkers(
+      stage,
+      large,
+      { title: 'workers', rounds, warmUp: !isQuick },
+      seconds,
+    );
+    return {
+      sections: [section, workers.section],
+      ratios: [...ratiosOf(found), ...workers.ratios],
+      notes: [wrk],
+    };
   });
 }
 
