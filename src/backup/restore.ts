@@ -164,14 +164,14 @@ async function restoreOne(
   );
   if (size === undefined) await assertStillThere(folder);
   if (size !== fileSize || (await isThere(blobs, key, fileSize))) return size === fileSize;
+  // What an interrupted restore left.
+  await blobs.unstage(blobName);
   const hash = createHash('sha256');
   const source = createReadStream(path);
   let isReadable = true;
   source.on('error', () => {
     isReadable = false;
   });
-  // What an interrupted restore left.
-  await blobs.unstage(blobName);
   const staged = await blobs
     .stage(blobName, source, new AbortController().signal, (chunk) => void hash.update(chunk))
     .catch((error: unknown) => {
