@@ -114,6 +114,14 @@ describe('an event loop that is late', () => {
 });
 
 describe('memory past its bound', () => {
+  /** Begins uploads that wait in the middle of their bodies until they are told to finish. */
+  const beginHalf = (service: TestService) => (name: string) => {
+    const { body, contentType } = form(name);
+    const { upload, answer } = beginUpload(service, contentType, body.byteLength);
+    upload.write(body.subarray(0, 2_000));
+    return { answer, finish: () => upload.end(body.subarray(2_000)) };
+  };
+
   test(
     'refuses all but a few requests until it is given back, and uploads that run go on',
     SLOW,
@@ -123,12 +131,7 @@ describe('memory past its bound', () => {
       const bound = process.memoryUsage.rss() + 300 * MB;
       const service = await start({ MAX_RSS_BYTES: String(bound) });
       const played = await service.upload(promptForm('Plays on'));
-      const begin = (name: string) => {
-        const { body, contentType } = form(name);
-        const { upload, answer } = beginUpload(service, contentType, body.byteLength);
-        upload.write(body.subarray(0, 2_000));
-        return { answer, finish: () => upload.end(body.subarray(2_000)) };
-      };
+      const begin = beginHalf(service);
       const before = Array.from({ length: FEW - 1 }, (_, i) => begin(`Begun before ${i}`));
       await expect.poll(async () => (await service.files()).arriving).toHaveLength(FEW - 1);
 
@@ -158,6 +161,23 @@ describe('memory past its bound', () => {
       await expectRecovery(service, 'memory');
     },
   );
+
+  test('keeps nobody out for as long as a few slow uploads last', SLOW, async () => {
+    // Past from the first look to the last.
+    const service = await start({ MAX_RSS_BYTES: String(MB) });
+    await expect
+      .poll(() => service.logLines.some((line) => line.includes('too much load')), PATIENCE)
+      .toBe(true);
+    const slow = Array.from({ length: FEW }, (_, i) => beginHalf(service)(`Slow ${i}`));
+    await expect.poll(async () => (await service.files()).arriving).toHaveLength(FEW);
+    const status = async () => (await service.get('/v3/media-prompts')).status;
+    await expect.poll(status, PATIENCE).toBe(503);
+    await expect.poll(status, PATIENCE).toBe(200);
+    for (const { finish, answer } of slow) {
+      finish();
+      expect((await answer).statusCode).toBe(201);
+    }
+  });
 });
 
 describe('a database that everybody waits for', () => {
