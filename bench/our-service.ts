@@ -18,7 +18,7 @@ export interface OurSettings {
 }
 
 /** What is measured: the build, unless somebody wants to see only that the benchmarks work. */
-export const PROGRAM = process.env['BENCH_PROGRAM'] ?? 'dist/src/main.js';
+export const PROGRAM = process.env['BENCH_PROGRAM'] ?? 'dist/main.js';
 
 /** As `npm start` runs it. */
 const FLAGS = [

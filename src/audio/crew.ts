@@ -26,7 +26,10 @@ interface Job {
 
 const YOUNG_GENERATION_MB = 16;
 /** Run from `dist` the sibling is JavaScript; a compiler rewrites imports but no URLs. */
-const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const WORKER_URL = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './inspection-worker.js',
+  import.meta.url,
+);
 
 /**
  * Starts one worker thread that inspects file after file. A file that takes it longer than the deadline, or

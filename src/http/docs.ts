@@ -1,33 +1,33 @@
-import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
-import { openApiDocument } from './openapi.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-/** The page's own files alone, and requests to the service it comes from; it writes styles and draws with data urls. */
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-/** `/openapi.json`, and a page at `/docs` that shows it and asks no other host for anything. */
+/**
+ * `/openapi.json` and a page at `/docs` that shows it. Few ask for them, and making them took a sixth of a start: they
+ * are made when somebody first does.
+ */
 export async function docs(app: FastifyInstance): Promise<void> {
-  const document = openApiDocument();
-  app.get('/openapi.json', () => document);
-  await app.register(fastifySwagger, {
-    mode: 'static',
-    // The document is 3.1, which the page understands and the plugin's type does not name.
-    specification: { document: document as never },
-  });
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { validatorUrl: null, persistAuthorization: false },
-    staticCSP: PAGE_POLICY,
-    theme: { title: 'media-prompts API' },
+  let making: Promise<FastifyInstance> | undefined;
+  async function page(): Promise<FastifyInstance> {
+    making ??= import('./docs-page.ts').then(({ buildDocsPage }) => buildDocsPage());
+    try {
+      return await making;
+    } catch (error) {
+      making = undefined;
+      throw error;
+    }
+  }
+
+  async function handOver(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { routing } = await page();
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    request.raw.headers['x-request-id'] = request.id;
+    reply.hijack();
+    routing(request.raw, reply.raw);
+  }
+
+  for (const url of ['/openapi.json', '/docs', '/docs/*']) app.get(url, handOver);
+  app.addHook('onClose', async () => {
+    await making?.then((made) => made.close());
   });
 }

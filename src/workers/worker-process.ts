@@ -29,7 +29,7 @@ export interface WorkerProcess {
 }
 
 /** Run from `dist` the sibling is JavaScript; a compiler rewrites imports but no URLs. */
-const MAIN = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url);
+const MAIN = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './worker-main.js', import.meta.url);
 
 /** Runs a program that the kernel ends with the process that started it. Of util-linux, so of Linux alone. */
 const SETPRIV = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;

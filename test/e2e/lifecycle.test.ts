@@ -353,7 +353,7 @@ describe('memory', () => {
         const service = await startProcess(dataDir, { UPLOAD_QUEUE_SECONDS: '600' }, [
           process.execPath,
           ...flags,
-          'dist/src/main.js',
+          'dist/main.js',
         ]);
         const token = await tokenFor(dataDir);
         const wav = fixture('tone.wav');

@@ -40,7 +40,7 @@ test(`${KILLS} times kill -9 under ${CLIENTS} clients lose nothing and leave not
   starts.push(service.readyMs);
   await audit(service, book, { isSettled: true, isWhole: true });
 
-  const verified = spawnSync(process.execPath, ['dist/src/cli.js', 'verify'], {
+  const verified = spawnSync(process.execPath, ['dist/cli.js', 'verify'], {
     env: { DATA_DIR: dataDir },
     encoding: 'utf8',
   });

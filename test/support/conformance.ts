@@ -42,7 +42,7 @@ export function watchConformance(app: FastifyInstance): readonly string[] {
   // What plays a recording takes the answer out of Fastify's hands: of that, the status is held here.
   app.addHook('onResponse', async (request, reply) => {
     const { url } = request.routeOptions;
-    if (!reply.sent || url === undefined || seen.has(request)) return;
+    if (!reply.sent || url === undefined || UNDOCUMENTED.test(url) || seen.has(request)) return;
     const { statusCode: status } = reply.raw;
     const path = pathOf(url);
     if (paths[path]?.[methodOf(path, request.method)]?.responses[status] === undefined) {
