@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
 import { CatalogueError, catalogueErrorFrom, isSqlState } from './catalogue-error.ts';
 import { nameOf } from './statement.ts';
@@ -42,25 +42,28 @@ export function openDatabase(
     readonly keepsPlans?: boolean;
   },
 ): Database {
+  const answerTimeout = options.isPatient === true ? undefined : ANSWER_TIMEOUT;
   const pool = new pg.Pool({
     ...address,
     // A Unix socket has no TLS, whatever PGSSLMODE says for other servers.
     ...('host' in address && { ssl: false }),
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
-    ...(options.isPatient !== true && { query_timeout: ANSWER_TIMEOUT }),
     keepAlive: true,
     application_name: 'media-prompts',
     types: { getTypeParser: typeParser },
     // As a statement, since poolers refuse it as a start-up parameter.
     onConnect: async (client) => {
-      await client.query(`set statement_timeout = ${options.isPatient === true ? 0 : STATEMENT_TIMEOUT}`);
+      const bound = options.isPatient === true ? 0 : STATEMENT_TIMEOUT;
+      const setting = { text: `set statement_timeout = ${bound}`, query_timeout: answerTimeout };
+      await client.query(setting);
     },
   });
   pool.on('error', options.onIdleError);
   const queue: WaitingRoom = new Set();
+  const asking = { answerTimeout, keepsPlans: options.keepsPlans ?? false };
   const db = new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool: withoutLostConnections(pool, queue, options.keepsPlans ?? false) }),
+    dialect: new PostgresDialect({ pool: withoutLostConnections(pool, queue, asking) }),
   });
   queues.set(db, queue);
   return db;
@@ -104,7 +107,7 @@ export async function answered<T>(query: Promise<T>): Promise<T> {
  * pg gives a connection whose query timed out back to the pool, where the next user would wait behind a query
  * that may never be answered. A connection that failed with anything but an answer of the server is closed.
  */
-function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom, keepsPlans: boolean) {
+function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom, asking: Asking) {
   const connect = oneWhileAway(pool);
   return {
     options: pool.options,
@@ -124,13 +127,13 @@ function withoutLostConnections(pool: pg.Pool, queue: WaitingRoom, keepsPlans: b
       };
       // The pool listens to idle connections alone; from one in use an error that nobody hears ends the process.
       client.on('error', onLost);
-      const stopWatching = watchQueries(client, onLost, keepsPlans);
-      client.release = () => {
+      const stopWatching = watchQueries(client, onLost, asking);
+      const release = () => {
         stopWatching();
         giveBack(lost);
         client.off('error', onLost);
       };
-      return client;
+      return Object.assign(client, { release });
     },
   };
 }
@@ -167,30 +170,40 @@ function oneWhileAway(pool: pg.Pool): () => Promise<pg.PoolClient> {
   };
 }
 
-function watchQueries(
-  client: pg.PoolClient,
-  onLost: (error: Error) => void,
-  keepsPlans: boolean,
-): () => void {
-  const query = client.query;
-  const watched = (...args: unknown[]): unknown => {
-    const outcome: unknown = Reflect.apply(query, client, keepsPlans ? named(args) : args);
-    if (outcome instanceof Promise) {
-      outcome.catch((error: unknown) => {
-        if (error instanceof Error && !isSqlState(error)) onLost(error);
-      });
-    }
-    return outcome;
-  };
-  Object.assign(client, { query: watched });
-  return () => Object.assign(client, { query });
+/** How queries are asked. */
+interface Asking {
+  /** How long an answer may take, ms; undefined = as long as it takes. */
+  readonly answerTimeout: number | undefined;
+  readonly keepsPlans: boolean;
 }
 
-/** Kysely hands over a text and its values. */
-function named(args: readonly unknown[]): readonly unknown[] {
-  const [text, values] = args;
-  const name = typeof text === 'string' ? nameOf(text) : undefined;
-  return name === undefined ? args : [{ name, text, values }];
+/**
+ * Kysely asks for a promise, with a text and its values. For one, or for a bound on time, pg would assign a function to
+ * the query, and such a function V8 makes among what lives long: each would hold its answer, and so the page of a list,
+ * until the whole heap is collected. So pg is given a callback, and time is taken here.
+ */
+function watchQueries(client: pg.PoolClient, onLost: (error: Error) => void, asking: Asking): () => void {
+  const { answerTimeout, keepsPlans } = asking;
+  const { query } = client;
+  const watched = (text: string, values: readonly unknown[]) =>
+    new Promise<unknown>((resolve, reject) => {
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        if (!isSqlState(error)) onLost(error);
+        reject(error);
+      };
+      const isLate = () => fail(new CatalogueError('unavailable', 'The database did not answer in time.'));
+      const timer = answerTimeout === undefined ? undefined : setTimeout(isLate, answerTimeout);
+      const onAnswer = (error: Error | null, result: unknown) => {
+        if (error) return fail(error);
+        clearTimeout(timer);
+        resolve(result);
+      };
+      const name = keepsPlans ? nameOf(text) : undefined;
+      Reflect.apply(query, client, [{ name, text, values }, onAnswer]);
+    });
+  Object.assign(client, { query: watched });
+  return () => Object.assign(client, { query });
 }
 
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
@@ -199,8 +212,15 @@ function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) =>
   return pg.types.getTypeParser(oid, format === 'binary' ? 'text' : format);
 }
 
-/** A moment as PostgreSQL says it, in a column or in JSON. In UTC, the common case, it is cut and padded. */
-export function instant(text: string): string {
+/**
+ * A moment of whole milliseconds as the JSON of what `instant` makes of it, whatever the session's time zone. With a
+ * microsecond more it has all its digits, of which some are cut off: `to_char` takes twice as long.
+ */
+export const instantAsJson = (moment: RawBuilder<unknown>): RawBuilder<string> =>
+  sql`(left(to_json(${moment} at time zone interval '0' + interval '1 microsecond')::text, 24) || 'Z"')`;
+
+/** A moment as PostgreSQL says it in a column. In UTC, the common case, it is cut and padded. */
+function instant(text: string): string {
   const [, seconds, fraction = ''] = /^(.{19})\.?(\d*)\+00(?::00)?$/.exec(text) ?? [];
   if (seconds === undefined) return new Date(text).toISOString();
   return `${seconds.replace(' ', 'T')}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;

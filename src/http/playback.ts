@@ -8,12 +8,8 @@ import { methodNotAllowed } from './method-not-allowed.ts';
 import { createAnswers } from './recording-answer.ts';
 import { goneError, sendRecording } from './send-recording.ts';
 
-const PREFIX = '/uploads/call-flow-recordings';
-
-/** The path that plays a recording; the same as that of the file below the blobs' folder. */
-export function playbackPath(key: string): string {
-  return `${PREFIX}/${key}`;
-}
+/** Where recordings play, each under its key; the same as the path of the file below the blobs' folder. */
+export const PLAYBACK = '/uploads/call-flow-recordings/';
 
 export interface PlaybackOptions {
   readonly library: Library;
@@ -39,7 +35,7 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
   const cacheControl = `${access === 'link' ? 'public' : 'private'}, max-age=${maxAgeSeconds}`;
   const answerTo = createAnswers({ cacheControl });
 
-  const url = `${PREFIX}/:file`;
+  const url = `${PLAYBACK}:file`;
   const play = async (request: FastifyRequest, reply: FastifyReply) => {
     await sendRecording(request, reply, library, await find(request), answerTo);
   };
@@ -47,7 +43,7 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
   app.get(url, { exposeHeadRoute: false }, play);
   methodNotAllowed(app, url, ['GET', 'HEAD']);
   if (access === 'link') {
-    openExpressLane(app, { ...options, prefix: `${PREFIX}/`, answerTo });
+    openExpressLane(app, { ...options, prefix: PLAYBACK, answerTo });
   }
 
   async function find(request: FastifyRequest): Promise<Playable> {

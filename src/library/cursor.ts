@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Position } from '../catalogue/prompt-list.ts';
+import type { Position } from '../catalogue/prompt-page.ts';
 import { SORT_KEYS, type SortKey } from './vocabulary.ts';
 
 /** A position in a list together with the order it belongs to. */

@@ -4,7 +4,8 @@ import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf } from '../catalogue/database.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
-import { listPrompts, type Position } from '../catalogue/prompt-list.ts';
+import { listPrompts } from '../catalogue/prompt-list.ts';
+import type { Position } from '../catalogue/prompt-page.ts';
 import {
   describePrompt,
   findByBlobName,
@@ -26,6 +27,7 @@ import { isRecordingName } from './recording-name.ts';
 import { createShelf, forgottenByOthers, type Playable, type TellOthers } from './shelf.ts';
 import { type OnSetBack, sweep } from './sweeper.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
+import type { Shape } from './wording.ts';
 
 /** Who asks: a viewer reaches its own org unit and everything below it, and nothing else exists for it. */
 export interface Viewer {
@@ -109,32 +111,15 @@ export function createLibrary(given: LibraryDeps) {
       });
     },
 
-    /** One page and the exact number of all that match. @throws LibraryError `org-unit-not-found` */
-    async list(viewer: Viewer, query: PromptQuery): Promise<Page> {
+    /** One page in the words of `shape`, and the exact number of all that match. @throws LibraryError `org-unit-not-found` */
+    async list(viewer: Viewer, query: PromptQuery, shape: Shape): Promise<Page> {
       return await inLibraryTerms(async () => {
-        const found = await listPrompts(db, {
-          ...query,
-          viewer: viewer.orgUnitId,
-          nameKeyPart: query.name === undefined ? undefined : foldName(query.name),
-          // One more than asked for tells whether there is a next page.
-          limit: query.limit + 1,
-        });
+        const { name, sortBy, descending } = query;
+        const nameKeyPart = name === undefined ? undefined : foldName(name);
+        const found = await listPrompts(db, shape, { ...query, viewer: viewer.orgUnitId, nameKeyPart });
         if (found === undefined) throw orgUnitNotFound();
-        const { rows, total } = found;
-        const page = rows.slice(0, query.limit);
-        const last = rows.length > query.limit ? page.at(-1) : undefined;
-        return {
-          prompts: page.map(promptFrom),
-          total,
-          nextCursor:
-            last &&
-            encodeCursor({
-              sortBy: query.sortBy,
-              descending: query.descending,
-              value: last.sortValue,
-              id: last.id,
-            }),
-        };
+        const { items, total, end } = found;
+        return { items, total, nextCursor: end && encodeCursor({ sortBy, descending, ...end }) };
       });
     },
 

@@ -32,6 +32,12 @@ export function promptFrom(row: PromptRow): Prompt {
   };
 }
 
+/** The other way: the values that a dialect may tell of a prompt. */
+export function rowFrom({ recording, ...prompt }: Prompt): PromptRow {
+  const { name: blobName, ...facts } = recording;
+  return { ...facts, ...prompt, blobName };
+}
+
 function isContainer(text: string): text is keyof typeof FORMATS {
   return Object.hasOwn(FORMATS, text);
 }

@@ -40,7 +40,8 @@ export interface Recording extends AudioFacts {
 }
 
 export interface Page {
-  readonly prompts: readonly Prompt[];
+  /** The prompts in somebody's words: the text of a JSON array, to be passed on as it is. */
+  readonly items: string;
   /** Of all that match, not of this page. */
   readonly total: number;
   /** Opaque; undefined at the end. */

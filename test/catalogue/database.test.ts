@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import { checkDatabase, openDatabase } from '../../src/catalogue/database.ts';
+import { createDatabase } from '../support/service.ts';
 
 /** Takes connections and says nothing, as a server that hangs. */
 async function startMuteServer() {
@@ -31,4 +36,22 @@ test('a server that hangs is asked by one at a time, and all are told', { timeou
   expect(await askers()).toEqual(unavailable);
   expect(await askers()).toEqual(unavailable);
   expect(server.taken() - before).toBe(2);
+});
+
+test('an answer that was given is gone with the next collection of what is young', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  const db = openDatabase({ connectionString: url }, { poolSize: 1, onIdleError: () => undefined });
+  onTestFinished(() => db.destroy());
+  const text = sql<{ text: string }>`select repeat('x', 100000) as text`;
+  await text.execute(db);
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < 30; i += 1) {
+    await text.execute(db);
+    collect({ type: 'minor' });
+  }
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(1_000_000);
 });

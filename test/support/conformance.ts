@@ -115,7 +115,8 @@ const inPointer = (segment: string) =>
 
 function* faultsOfBody(pointer: string, payload: unknown): Generator<string> {
   const validate = validatorOf(pointer);
-  const body: unknown = typeof payload === 'string' ? JSON.parse(payload) : payload;
+  const isText = typeof payload === 'string' || Buffer.isBuffer(payload);
+  const body: unknown = isText ? JSON.parse(payload.toString()) : payload;
   if (!validate(body)) yield `${ajv.errorsText(validate.errors)} in ${JSON.stringify(body).slice(0, 300)}`;
 }
 

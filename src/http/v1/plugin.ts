@@ -4,11 +4,12 @@ import { requireWriter } from '../authentication.ts';
 import { type FieldFault, invalidFields, messageOf, RequestError } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
 import { createAnswers } from '../recording-answer.ts';
+import { sendJson } from '../send-json.ts';
 import { sendRecording } from '../send-recording.ts';
 import { readUpload } from '../upload.ts';
 import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
-import { presentMedia } from './present.ts';
+import { MEDIA, presentMedia } from './present.ts';
 import { answerNoRoute, answerProblem } from './problem.ts';
 import { listQuery, mediaChange, mediaParams, uploadFields } from './schemas.ts';
 
@@ -103,14 +104,15 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
     const checked = check(listQuery, request.query as Record<string, unknown>);
     if (!checked.success) throw invalidFields(checked.faults);
     const { page, pageSize } = checked.data;
-    const { prompts, total } = await library.list(request.principal, {
+    const query = {
       orgUnitId: request.principal.orgUnitId,
       sortBy: 'created_on',
       descending: true,
       limit: pageSize,
       offset: (page - 1) * pageSize,
-    });
-    return await reply.header('x-total-count', total).send(prompts.map(presentMedia));
+    } as const;
+    const { items, total } = await library.list(request.principal, query, MEDIA);
+    return await sendJson(reply.header('x-total-count', total), items);
   }
 
   async function get(request: FastifyRequest) {

@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../../library/errors.ts';
 import { requireWriter } from '../authentication.ts';
-import { answerFailure, answerNotFound, success } from '../envelope.ts';
+import { answerFailure, answerNotFound, success, successAround } from '../envelope.ts';
 import { type FieldFault, invalidFields } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
+import { sendJson } from '../send-json.ts';
 import { readUpload, type Upload } from '../upload.ts';
 import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
-import { presentPrompt } from './present.ts';
+import { PROMPT, presentPrompt } from './present.ts';
 import { listQuery, promptParams, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
 
 export interface V3Options {
@@ -113,11 +114,11 @@ export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<
     await library.assertRoomFor(principal, checked.data.org_unit_id, checked.data.name);
   }
 
-  async function list(request: FastifyRequest) {
+  async function list(request: FastifyRequest, reply: FastifyReply) {
     const checked = check(listQuery, request.query as Record<string, unknown>);
     if (!checked.success) throw invalidFields(checked.faults);
     const { data } = checked;
-    const page = await library.list(request.principal, {
+    const query = {
       orgUnitId: data.org_unit_id ?? request.principal.orgUnitId,
       messageType: data.message_type,
       name: data.name,
@@ -126,15 +127,11 @@ export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<
       limit: data.limit,
       offset: data.offset,
       after: data.cursor,
-    });
-    return success(
-      {
-        media_prompts: page.prompts.map(presentPrompt),
-        total: page.total,
-        next_cursor: page.nextCursor ?? null,
-      },
-      request.id,
-    );
+    };
+    const { items, total, nextCursor } = await library.list(request.principal, query, PROMPT);
+    const [before, after] = successAround(request.id);
+    const rest = `,"total":${total},"next_cursor":${JSON.stringify(nextCursor ?? null)}}${after}`;
+    return await sendJson(reply, `${before}{"media_prompts":`, items, rest);
   }
 
   async function get(request: FastifyRequest) {

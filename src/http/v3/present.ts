@@ -1,31 +1,30 @@
-import { FORMATS } from '../../audio/formats.ts';
-import { keyOf, type Prompt } from '../../library/prompt.ts';
-import { playbackPath } from '../playback.ts';
+import type { Prompt } from '../../library/prompt.ts';
+import { its, keyAfter, present, type Shape } from '../../library/wording.ts';
+import { PLAYBACK } from '../playback.ts';
 
 /** A prompt as v3 says it. The first four members are the documented ones, in their documented order. */
-export function presentPrompt(prompt: Prompt) {
-  const { recording } = prompt;
-  return {
-    media_prompt_id: prompt.id,
-    url: playbackPath(keyOf(recording)),
-    filename: prompt.name,
-    recording_name: recording.name,
-    name: prompt.name,
-    message_type: prompt.messageType,
-    org_unit_id: prompt.orgUnitId,
-    recording_file_type: prompt.recordingFileType,
-    recording_created_by: prompt.recordingCreatedBy,
-    original_filename: recording.originalFilename,
-    content_type: FORMATS[recording.container].contentType,
-    file_size: recording.fileSize,
-    sha256: recording.sha256,
-    container: recording.container,
-    codec: recording.codec,
-    sample_rate: recording.sampleRate,
-    channels: recording.channels,
-    duration_ms: recording.durationMs,
-    description: prompt.description,
-    created_on: prompt.createdOn,
-    modified_on: prompt.modifiedOn,
-  };
-}
+export const PROMPT = {
+  media_prompt_id: its.id,
+  url: keyAfter(PLAYBACK),
+  filename: its.name,
+  recording_name: its.recordingName,
+  name: its.name,
+  message_type: its.messageType,
+  org_unit_id: its.orgUnitId,
+  recording_file_type: its.recordingFileType,
+  recording_created_by: its.recordingCreatedBy,
+  original_filename: its.originalFilename,
+  content_type: its.contentType,
+  file_size: its.fileSize,
+  sha256: its.sha256,
+  container: its.container,
+  codec: its.codec,
+  sample_rate: its.sampleRate,
+  channels: its.channels,
+  duration_ms: its.durationMs,
+  description: its.description,
+  created_on: its.createdOn,
+  modified_on: its.modifiedOn,
+} as const satisfies Shape;
+
+export const presentPrompt = (prompt: Prompt) => present(PROMPT, prompt);
