@@ -23,9 +23,10 @@ export default defineConfig({
     cli: 'src/cli.ts',
     'inspection-worker': 'src/audio/worker.ts',
     'worker-main': 'src/workers/main.ts',
+    'conversion-worker': 'src/conversion/wasm-worker.ts',
   },
   // Read files that lie beside their code, or are there in development alone.
-  external: ['@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
+  external: ['@ffmpeg/core', '@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
   plugins: [withoutMapsOfPackages],
   output: {
     dir: 'dist',
