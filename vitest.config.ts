@@ -14,7 +14,14 @@ export default defineConfig({
     maxWorkers: 2,
     coverage: {
       include: ['src/**'],
-      exclude: ['src/main.ts', 'src/cli.ts', 'src/audio/worker.ts', 'src/workers/main.ts'],
+      exclude: [
+        'src/main.ts',
+        'src/cli.ts',
+        'src/audio/worker.ts',
+        'src/conversion/wasm-worker.ts',
+        'src/conversion/wasm-files.ts',
+        'src/workers/main.ts',
+      ],
     },
   },
 });

@@ -65,6 +65,8 @@ describe('the arrows between the rooms', () => {
       'http/v3/plugin.ts -> http/failure.ts',
       'library/library.ts -> catalogue/prompts.ts',
       'audio/crew.ts -> audio/worker.ts',
+      'conversion/wasm-converter.ts -> conversion/wasm-worker.ts',
+      'conversion/render.ts -> audio/renditions.ts',
       'catalogue/database.ts -> kysely',
     ]) {
       expect(seen).toContain(arrow);
@@ -76,8 +78,9 @@ describe('the arrows between the rooms', () => {
     expect(trespasses(isIn('http/'), isDatabase)).toEqual([]);
   });
 
-  test('http knows of audio only the table of the formats', () => {
-    const isInspection = (path: string) => path.startsWith('audio/') && path !== 'audio/formats.ts';
+  test('http knows of audio only the tables of the formats and the renditions', () => {
+    const tables = ['audio/formats.ts', 'audio/renditions.ts'];
+    const isInspection = (path: string) => path.startsWith('audio/') && !tables.includes(path);
     expect(trespasses(isIn('http/'), isInspection)).toEqual([]);
   });
 
@@ -97,6 +100,18 @@ describe('the arrows between the rooms', () => {
   test('audio knows nothing else of the service', () => {
     const isElsewhere = (path: string) => ofSrc(path) && !path.startsWith('audio/');
     expect(trespasses(isIn('audio/'), isElsewhere)).toEqual([]);
+  });
+
+  test('conversion knows of the service only what audio is', () => {
+    const isElsewhere = (path: string) =>
+      ofSrc(path) && !path.startsWith('conversion/') && !path.startsWith('audio/');
+    expect(trespasses(isIn('conversion/'), isElsewhere)).toEqual([]);
+    expect(trespasses(isIn('conversion/'), isFastify)).toEqual([]);
+    expect(trespasses(isIn('conversion/'), isDatabase)).toEqual([]);
+  });
+
+  test('the WASM core, whose licence is not ours, is part of no import', () => {
+    expect(trespasses(() => true, isIn('@ffmpeg/', '@ffmpeg/core'))).toEqual([]);
   });
 
   test('only the catalogue speaks to the database', () => {
