@@ -4,6 +4,7 @@ import * as orgUnitUsage from './0002-org-unit-usage.ts';
 import * as rateCounters from './0003-rate-counters.ts';
 import * as ledgerClock from './0004-ledger-clock.ts';
 import * as pagesOfAUnit from './0005-pages-of-a-unit.ts';
+import * as renditions from './0006-renditions.ts';
 
 /** Every migration by its name; the names order them. A released one is never changed. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-rate-counters': rateCounters,
   '0004-ledger-clock': ledgerClock,
   '0005-pages-of-a-unit': pagesOfAUnit,
+  '0006-renditions': renditions,
 };

@@ -6,7 +6,8 @@ import type { Database } from './catalogue/database.ts';
 import { type CatalogueOptions, joinCatalogue } from './catalogue/open-catalogue.ts';
 import { addOrgUnit, listOrgUnits, pathInTree } from './catalogue/org-units.ts';
 import { listUsage, setQuota } from './catalogue/usage.ts';
-import { addKeepingCommands } from './commands/keeping.ts';
+import { addKeepingCommands, type Host } from './commands/keeping.ts';
+import { addRenditionCommands } from './commands/renditions.ts';
 import { type Config, configFrom } from './config.ts';
 import type { Role } from './http/authentication.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
@@ -111,7 +112,7 @@ program
     await withDatabase(async () => print('The database is up to date.'));
   });
 
-addKeepingCommands(program, {
+const host: Host = {
   console: { print, remark: (text) => void process.stderr.write(text), isWatched: process.stderr.isTTY },
   config: () => configFrom(process.env),
   withDatabase,
@@ -119,7 +120,9 @@ addKeepingCommands(program, {
     if (reason !== undefined) fail(reason);
     process.exitCode = code;
   },
-});
+};
+addKeepingCommands(program, host);
+addRenditionCommands(program, host);
 
 try {
   await program.parseAsync();

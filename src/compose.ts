@@ -7,6 +7,11 @@ import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
+import {
+  type ChosenConverter,
+  ConverterMissingError,
+  chooseConverter,
+} from './conversion/choose-converter.ts';
 import { assertWhole } from './data-folder.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
@@ -71,6 +76,9 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     const inspector = createInspector(team === undefined ? {} : { workers: 1 });
     closers.push(() => inspector.close());
 
+    const choosing = findConverter(config, log);
+    // What was asked for by name has to be there; of `auto` the service hears when it is found.
+    if (config.renditions.engine !== 'auto') await choosing;
     const library = createLibrary({
       db: catalogue.db,
       blobs,
@@ -80,6 +88,13 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       storageQuotaBytes: config.storageQuotaBytes,
       playbackCacheBytes: config.playback.cacheBytes,
       tellOthers: team?.tellOthers,
+      renditions: {
+        choosing,
+        loudnessLufs: config.renditions.loudnessLufs,
+        atOnce: config.renditions.atOnce,
+        onFault: (err, { recordingName, attempts }) =>
+          log.warn({ err, recordingName, attempts }, 'renditions could not be made'),
+      },
       onLeftBehind: (err) => log.warn({ err }, 'bytes were left for the sweeper'),
       onSetBack: (uploads) =>
         log.warn({ uploads }, 'the database is older than the files, or not the only one: uploads forgotten'),
@@ -92,6 +107,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       return swept;
     };
     if (team?.sweeps !== false) {
+      void library.fillIn((err) => log.warn({ err }, 'recordings from before were not looked at'));
       const sweeps = scheduleSweeps(sweepAll, config.uploadLeaseMs, log);
       closers.push(() => sweeps.stop());
     }
@@ -113,6 +129,8 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       maxConnections: config.maxConnections,
       trustedProxies: config.trustedProxies,
       playback: config.playback,
+      publicBaseUrl: config.publicBaseUrl,
+      loudnessLufs: config.renditions.loudnessLufs,
       rateLimits: {
         perToken: config.rateLimitPerMinute,
         perAddress: config.rateLimitPerMinutePerAddress,
@@ -143,6 +161,18 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     await closeAll();
     throw error;
   }
+}
+
+async function findConverter({ renditions }: Config, log: Logger): Promise<ChosenConverter> {
+  const choice = await chooseConverter(renditions.engine).catch((cause: unknown) => {
+    if (!(cause instanceof ConverterMissingError)) throw cause;
+    throw new ConfigError(`RENDITION_ENGINE=${renditions.engine} cannot be used: ${cause.message}`, {
+      cause,
+    });
+  });
+  if (choice.converter === undefined) log.warn({ reason: choice.reason }, 'no renditions are made');
+  else log.info({ converter: choice.converter.version }, 'renditions are made');
+  return choice;
 }
 
 async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {

@@ -47,6 +47,19 @@ export function networksFrom(value: string, context: z.RefinementCtx): readonly 
   return z.NEVER;
 }
 
+/** As loud as anything on a telephone may be, and as quiet as still makes sense, LUFS. */
+const LOUDEST = -5;
+const QUIETEST = -40;
+
+/** LUFS, or `off`. */
+export function loudnessFrom(value: string, context: z.RefinementCtx): number | 'off' {
+  if (value === 'off') return value;
+  const lufs = /^-\d{1,2}(\.\d{1,2})?$/.test(value) ? Number(value) : 0;
+  if (lufs >= QUIETEST && lufs <= LOUDEST) return lufs;
+  context.addIssue(`must be off, or a number from ${QUIETEST} to ${LOUDEST}`);
+  return z.NEVER;
+}
+
 /** More than any machine has use for. */
 const MOST_WORKERS = 256;
 

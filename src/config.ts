@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { networksFrom, originsFrom, pemFrom, whole, workersFrom } from './config-values.ts';
+import { loudnessFrom, networksFrom, originsFrom, pemFrom, whole, workersFrom } from './config-values.ts';
+import type { ConverterChoice } from './conversion/choose-converter.ts';
 
 /** Where the key that checks tokens comes from; it fixes the algorithms, a token never does. */
 export type TokenKey =
@@ -72,6 +74,15 @@ export interface Config {
   };
   /** As browsers send them in Origin. */
   readonly corsOrigins: readonly string[];
+  readonly renditions: {
+    readonly engine: ConverterChoice;
+    /** LUFS; `off`: the level stays as it is. */
+    readonly loudnessLufs: number | 'off';
+    /** Recordings worked at together. */
+    readonly atOnce: number;
+  };
+  /** What urls begin with where they are told in full; undefined: they are paths. */
+  readonly publicBaseUrl: string | undefined;
   readonly hstsMaxAgeSeconds: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
@@ -81,6 +92,8 @@ export interface Config {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
+
+const BASE_URL = 'must be an http or https url without a query, a user or any of ? # @ & , ! { }';
 
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -125,6 +138,15 @@ const environment = z.object({
   MAX_DATABASE_QUEUE: whole(0, 1_000_000).default(200),
   MAX_RSS_BYTES: whole(0, 1_099_511_627_776).optional(),
   CORS_ORIGINS: z.string().transform(originsFrom).default([]),
+  RENDITION_ENGINE: z.enum(['auto', 'ffmpeg', 'wasm', 'off']).default('auto'),
+  RENDITION_LOUDNESS_LUFS: z.string().transform(loudnessFrom).default(-19),
+  RENDITIONS_AT_ONCE: whole(1, 256).optional(),
+  PUBLIC_BASE_URL: z
+    .url({ protocol: /^https?$/, error: BASE_URL })
+    // Engines take what is before an @ for a password, and split at the others.
+    .refine((url) => !/[?#@&,!{}\s]/.test(url), BASE_URL)
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
   HSTS_MAX_AGE_SECONDS: whole(0, 315_360_000).default(0),
   SHUTDOWN_GRACE_SECONDS: whole(0, 3600).default(10),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -200,6 +222,12 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
       maxRssBytes: e.MAX_RSS_BYTES ?? ROOM_TO_WORK + e.PLAYBACK_CACHE_BYTES,
     },
     corsOrigins: e.CORS_ORIGINS,
+    renditions: {
+      engine: e.RENDITION_ENGINE,
+      loudnessLufs: e.RENDITION_LOUDNESS_LUFS,
+      atOnce: e.RENDITIONS_AT_ONCE ?? availableParallelism(),
+    },
+    publicBaseUrl: e.PUBLIC_BASE_URL,
     hstsMaxAgeSeconds: e.HSTS_MAX_AGE_SECONDS,
     shutdownGraceMs: e.SHUTDOWN_GRACE_SECONDS * 1000,
     logLevel: e.LOG_LEVEL,

@@ -9,6 +9,9 @@ import { channel } from 'node:diagnostics_channel';
  *
  * A delete: `delete-committed`, `bytes-removed` (their folder is not synced yet), `struck`.
  *
+ * Renditions: `renditions-claimed` (the job is held), `renditions-made` (as files beside the store),
+ * `renditions-published` (in the store, with their ledger rows), `renditions-committed`.
+ *
  * A sweep: `sweep-took` (a batch is its own), `unstaged` or `bytes-removed` for each, `struck` for all.
  */
 export type Step =
@@ -25,6 +28,10 @@ export type Step =
   | 'delete-committed'
   | 'bytes-removed'
   | 'struck'
+  | 'renditions-claimed'
+  | 'renditions-made'
+  | 'renditions-published'
+  | 'renditions-committed'
   | 'sweep-took';
 
 const steps = channel('media-prompts:step');

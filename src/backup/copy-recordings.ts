@@ -6,7 +6,8 @@ import { BlobError, type BlobStore, type OpenBlob } from '../blobs/blob-store.ts
 import type { Database } from '../catalogue/database.ts';
 import { stillRecorded } from '../catalogue/recordings.ts';
 import { mapBounded } from '../library/bounded.ts';
-import { isOfStore, keyOfRow } from '../library/verify-recordings.ts';
+import { isOfStore } from '../library/verify-bytes.ts';
+import { keyOfRow } from '../library/verify-recordings.ts';
 import type { CopyProgress } from './backup.ts';
 import { BackupError, type Manifest, RECORDINGS } from './manifest.ts';
 import { readTable } from './table-files.ts';

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { QuotaExceededError } from './catalogue-error.ts';
 import { answered, type Database } from './database.ts';
 import type { PromptRow } from './prompts.ts';
+import { PRIORITIES } from './rendition-priorities.ts';
 import { statement } from './statement.ts';
 import type { MessageType } from './tables.ts';
 import { bytesKept, effectiveQuota, isLimited, lockRoom, type Room, tally } from './usage.ts';
@@ -11,13 +12,16 @@ export interface NewPrompt extends Omit<PromptRow, 'id' | 'createdOn' | 'modifie
   readonly nameKey: string;
   /** Of the blob, as the ledger will know it. */
   readonly extension: string;
+  /** Whether its renditions are put into the queue with it. */
+  readonly wantsRenditions: boolean;
 }
 
 /** What the database gives a new prompt. */
 export type AddedPrompt = Pick<PromptRow, 'id' | 'createdOn' | 'modifiedOn'>;
 
 /**
- * Inserts prompt and recording, counts them, and turns the ledger row from arriving to kept, in one transaction.
+ * Inserts prompt and recording, counts them, queues their renditions, and turns the ledger row from arriving to kept,
+ * in one transaction.
  * Undefined when the ledger row is no longer arriving; nothing is written then. `standardQuota` holds for units
  * without one of their own; bytes, 0 = none.
  *
@@ -137,6 +141,21 @@ const insertionOf = ({ onlyUnlimited }: { readonly onlyUnlimited: boolean }) =>
               ]),
           )
           .returning(['id', 'org_unit_id', 'message_type', 'created_on', 'modified_on']),
+      )
+      .with('job', (q) =>
+        q
+          .insertInto('rendition_jobs')
+          .columns(['recording_id', 'org_unit_id', 'priority'])
+          .expression((values) =>
+            values
+              .selectFrom('recording')
+              .where(sql<boolean>`${prompt.wantsRenditions}::boolean`)
+              .select([
+                'recording.id as recording_id',
+                sql<number>`${prompt.orgUnitId}::bigint`.as('org_unit_id'),
+                sql<number>`${sql.lit(PRIORITIES.new)}`.as('priority'),
+              ]),
+          ),
       )
       .with('counted', () =>
         tally(sql`

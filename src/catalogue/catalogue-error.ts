@@ -5,8 +5,15 @@
  * - `name-taken`: the unique constraint on a prompt's name refused the row; nothing was written.
  * - `unit-gone`: the org unit that a row names does not exist; nothing was written.
  * - `quota-exceeded`: a QuotaExceededError; nothing was written.
+ * - `outdated`: what a delete found is no longer all that there is; nothing was written, and it may begin anew.
  */
-export type CatalogueErrorCode = 'unavailable' | 'full' | 'name-taken' | 'unit-gone' | 'quota-exceeded';
+export type CatalogueErrorCode =
+  | 'unavailable'
+  | 'full'
+  | 'name-taken'
+  | 'unit-gone'
+  | 'quota-exceeded'
+  | 'outdated';
 
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';
@@ -52,6 +59,9 @@ export function catalogueErrorFrom(error: unknown): unknown {
   }
   if (state === '23503' && constraint === 'prompts_org_unit_id_fkey') {
     return new CatalogueError('unit-gone', 'The org unit does not exist.', { cause: error });
+  }
+  if (state === '23503' && constraint === 'renditions_recording_id_fkey') {
+    return new CatalogueError('outdated', 'A rendition was committed meanwhile.', { cause: error });
   }
   if (state === '53100') {
     return new CatalogueError('full', 'The disk of the database is full.', { cause: error });

@@ -9,7 +9,13 @@ import { answered, type Database } from './database.ts';
 const TABLES = [
   // Parents come before their children.
   { name: 'org_units', key: 'path', first: '', condition: sql`true` },
-  { name: 'blobs', key: 'name', first: '', condition: sql`state = 'kept'` },
+  {
+    name: 'blobs',
+    key: 'name',
+    first: '',
+    // Renditions are made again.
+    condition: sql`state = 'kept' and not exists (select from renditions v where v.blob_name = t.name)`,
+  },
   { name: 'recordings', key: 'id', first: 0, condition: sql`true` },
   { name: 'prompts', key: 'id', first: 0, condition: sql`true` },
 ] as const;
@@ -21,7 +27,14 @@ export type DumpedTable = (typeof TABLES)[number]['name'];
 export const DUMPED_TABLES: readonly DumpedTable[] = TABLES.map(({ name }) => name);
 
 /** Tables that are left out of a dump: made from the others, or of no worth a minute later. */
-export const DERIVED_TABLES: readonly string[] = ['org_unit_usage', 'rate_counters', 'ledger_clock'];
+export const DERIVED_TABLES: readonly string[] = [
+  'org_unit_usage',
+  'rate_counters',
+  'ledger_clock',
+  'renditions',
+  'audio_reports',
+  'rendition_jobs',
+];
 
 const NUMBERED = ['org_units', 'recordings', 'prompts'] as const;
 /** Rows moved at once. */
@@ -112,7 +125,7 @@ async function* linesOf(
   for (let after: string | number = first; ; ) {
     const { rows } = await sql<{ key: string | number; line: string }>`
       select t.${sql.ref(key)} as key, to_json(t)::text as line from (
-        select * from ${sql.table(name)} where ${sql.ref(key)} > ${after} and ${condition}
+        select * from ${sql.table(name)} t where ${sql.ref(key)} > ${after} and ${condition}
         order by ${sql.ref(key)} limit ${sql.lit(BATCH)}
       ) t order by 1`.execute(db);
     if (rows.length > 0) yield rows.map(({ line }) => line);

@@ -5,7 +5,7 @@ import type { BlobsTable } from './tables.ts';
 /** Rows fetched at once. */
 const BATCH = 1000;
 
-/** A row of the ledger that does not stand for a recording. */
+/** A row of the ledger that stands for no recording and for no rendition. */
 export interface LooseEntry {
   readonly name: string;
   readonly state: BlobsTable['state'];
@@ -15,7 +15,7 @@ export interface LooseEntry {
 
 /**
  * Walks the whole ledger in the order of the names, a batch at a time, and yields of each batch how many rows it
- * had and which of them no recording stands behind. Each batch is one statement and so one moment: an upload that
+ * had and which of them neither a recording nor a rendition stands behind. Each batch is one statement and so one moment: an upload that
  * commits or a prompt that is deleted meanwhile is seen before or after, never in between.
  */
 export async function* walkLedger(
@@ -37,11 +37,17 @@ export async function* walkLedger(
             .whereRef('r.blob_name', '=', 'b.name')
             .select('r.id')
             .as('recordingId'),
+          q
+            .selectFrom('renditions as v')
+            .whereRef('v.blob_name', '=', 'b.name')
+            .select('v.recording_id')
+            .as('renditionOf'),
           sql<number | null>`extract(epoch from now() - b.lease_until)::float8`.as('overdueSeconds'),
         ])
         .execute(),
     );
-    if (rows.length > 0) yield { rows: rows.length, loose: rows.filter((row) => row.recordingId === null) };
+    const loose = rows.filter(({ recordingId, renditionOf }) => recordingId === null && renditionOf === null);
+    if (rows.length > 0) yield { rows: rows.length, loose };
     const last = rows.at(-1);
     if (last === undefined || rows.length < BATCH) return;
     after = last.name;

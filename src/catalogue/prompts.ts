@@ -1,4 +1,5 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
+import { CatalogueError } from './catalogue-error.ts';
 import { answered, type Database } from './database.ts';
 import { inSubtree } from './org-units.ts';
 import type { MessageType, Tables } from './tables.ts';
@@ -122,17 +123,38 @@ export async function describePrompt(
   );
 }
 
+/** A blob that is doomed, as the ledger knows it. */
+export interface DoomedBlob {
+  readonly name: string;
+  readonly extension: string;
+}
+
+/** How often a delete begins anew because a rendition was committed while it ran. */
+const REMOVALS = 10;
+
 /**
- * Removes prompt and recording, counts them out and dooms the blob for `leaseMs`, in one statement. Undefined when there is no
- * such prompt in the tree of `viewer`; of many at once exactly one gets the blob.
+ * Removes prompt, recording and renditions, counts the prompt out and dooms the blobs for `leaseMs`, in one
+ * statement. Undefined when there is no such prompt in the tree of `viewer`; of many at once exactly one gets the
+ * blobs. `name` is the recording's.
  */
 export async function removePrompt(
   db: Database,
   viewer: number,
   ref: PromptRef,
   leaseMs: number,
-): Promise<{ readonly name: string; readonly extension: string } | undefined> {
-  const blob = await answered(
+): Promise<{ readonly name: string; readonly blobs: readonly DoomedBlob[] } | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await removeOnce(db, viewer, ref, leaseMs);
+    } catch (error) {
+      const isOutdated = error instanceof CatalogueError && error.code === 'outdated';
+      if (!isOutdated || attempt === REMOVALS) throw error;
+    }
+  }
+}
+
+async function removeOnce(db: Database, viewer: number, ref: PromptRef, leaseMs: number) {
+  const doomed = await answered(
     db
       .with('prompt', (q) =>
         q
@@ -151,6 +173,13 @@ export async function removePrompt(
           .whereRef('r.id', '=', 'prompt.recording_id')
           .returning(['r.blob_name', 'r.file_size']),
       )
+      .with('rendition', (q) =>
+        q
+          .deleteFrom('renditions as v')
+          .using('prompt')
+          .whereRef('v.recording_id', '=', 'prompt.recording_id')
+          .returning('v.blob_name'),
+      )
       .with('counted', () =>
         tally(sql`
           select prompt.org_unit_id, prompt.message_type, -1 as prompts, -recording.file_size as bytes
@@ -162,13 +191,21 @@ export async function removePrompt(
         state: 'doomed',
         lease_until: sql<string>`now() + make_interval(secs => ${leaseMs / 1000}::double precision)`,
       })
-      .whereRef('blobs.name', '=', 'recording.blob_name')
-      .returning(['blobs.name', 'blobs.extension'])
-      .executeTakeFirst(),
+      .where(
+        sql<boolean>`blobs.name in (select blob_name from recording union all select blob_name from rendition)`,
+      )
+      .returning(['blobs.name', 'blobs.extension', 'recording.blob_name as recordingName'])
+      .execute(),
   );
-  if (blob === undefined) return undefined;
-  if (blob.extension === null) throw new Error(`kept blob ${blob.name} has no extension`);
-  return { name: blob.name, extension: blob.extension };
+  const [first] = doomed;
+  if (first === undefined) return undefined;
+  return {
+    name: first.recordingName,
+    blobs: doomed.map(({ name, extension }) => {
+      if (extension === null) throw new Error(`kept blob ${name} has no extension`);
+      return { name, extension };
+    }),
+  };
 }
 
 /** Prompts with their current recordings. */

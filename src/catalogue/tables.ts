@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { Generated, JSONColumnType } from 'kysely';
 
 /** Instants travel as ISO-8601 text in UTC with milliseconds; see `instant` in database.ts. */
 type Instant = string;
@@ -47,6 +47,43 @@ export interface RecordingsTable {
   created_on: Generated<Instant>;
 }
 
+export interface RenditionsTable {
+  recording_id: number;
+  kind: string;
+  state: 'ready' | 'failed';
+  /** This and what follows up to `sha256`: of one that is ready, else null. */
+  blob_name: string | null;
+  codec: string | null;
+  sample_rate: number | null;
+  channels: number | null;
+  file_size: number | null;
+  sha256: string | null;
+  /** Of one that failed, else null. */
+  reason: string | null;
+  made_on: Generated<Instant>;
+}
+
+export interface AudioReportsTable {
+  recording_id: number;
+  recipe: number;
+  loudness_lufs: number | null;
+  true_peak_dbtp: number | null;
+  leading_silence_ms: number | null;
+  trailing_silence_ms: number | null;
+  decoded_duration_ms: number | null;
+  warnings: JSONColumnType<readonly { readonly code: string; readonly message: string }[]>;
+  peaks: Buffer | null;
+}
+
+export interface RenditionJobsTable {
+  recording_id: number;
+  org_unit_id: number;
+  priority: number;
+  attempts: Generated<number>;
+  holder: string | null;
+  due_at: Generated<Instant>;
+}
+
 export interface PromptsTable {
   id: Generated<number>;
   uuid: string;
@@ -82,4 +119,7 @@ export interface Tables {
   prompts: PromptsTable;
   rate_counters: RateCountersTable;
   ledger_clock: LedgerClockTable;
+  renditions: RenditionsTable;
+  audio_reports: AudioReportsTable;
+  rendition_jobs: RenditionJobsTable;
 }

@@ -30,7 +30,7 @@ export async function runVerify(
   console: Console,
 ): Promise<boolean> {
   const began = performance.now();
-  const repaired = request.repair ? await repair(db, blobs, request.leaseMs) : { swept: 0, recounted: 0 };
+  const repaired = request.repair ? await repair(db, blobs, request.leaseMs, request.deep) : NOTHING_REPAIRED;
   const progress = noProgress();
   const counts = new Map<FindingKind, number>();
   const bar = showProgress(console, request.progress, () => line(progress, request.deep));
@@ -54,9 +54,12 @@ export async function runVerify(
   return faults === 0;
 }
 
-const line = ({ recordings, bytesRead, ledgerRows, files }: Progress, deep: boolean): string =>
+const NOTHING_REPAIRED: Repairs = { swept: 0, recounted: 0, forgotten: 0 };
+
+const line = ({ recordings, renditions, bytesRead, ledgerRows, files }: Progress, deep: boolean): string =>
   [
     `${recordings} recordings`,
+    ...(renditions > 0 ? [`${renditions} renditions`] : []),
     ...(deep ? [`${Math.round(bytesRead / 1_048_576)} MiB read`] : []),
     ...(ledgerRows > 0 ? [`${ledgerRows} ledger rows`] : []),
     ...(files > 0 ? [`${files} files`] : []),
@@ -80,11 +83,13 @@ function asJson(finding: Finding): string {
 }
 
 function summaryAsJson(summary: Summary): string {
-  const { recordings, bytesRead, ledgerRows, files, deep, faults, notes, repaired, seconds } = summary;
+  const { recordings, renditions, bytesRead, ledgerRows, files, deep, faults, notes, repaired, seconds } =
+    summary;
   return JSON.stringify({
     kind: 'summary',
     deep,
     recordings,
+    renditions,
     bytes_read: bytesRead,
     ledger_rows: ledgerRows,
     files,
@@ -99,6 +104,7 @@ function summaryAsText(summary: Summary, kinds: readonly FindingKind[]): readonl
   const { repaired, faults, notes, deep, seconds } = summary;
   const mended = [
     ...(repaired.swept > 0 ? [`Abandoned or deleted files removed: ${repaired.swept}.`] : []),
+    ...(repaired.forgotten > 0 ? [`Renditions to be made again: ${repaired.forgotten}.`] : []),
     ...(repaired.recounted > 0 ? [`Counters counted again: ${repaired.recounted}.`] : []),
   ];
   const looked = `Looked at ${line(summary, deep)} in ${seconds} s.`;

@@ -17,6 +17,8 @@ export type Naming = 'exact' | 'unique';
 export interface AddDeps extends ReceiveDeps {
   /** What an org unit without a quota of its own may keep, bytes; 0 = no bound. */
   readonly storageQuotaBytes: number;
+  /** Whether renditions are made of what is added now. */
+  readonly wantsRenditions: () => boolean;
 }
 
 /** How often a name that others took in the meantime is made anew. */
@@ -78,6 +80,7 @@ async function commit(
         fileSize: received.fileSize,
         sha256: received.sha256,
         extension: FORMATS[received.facts.container].extension,
+        wantsRenditions: deps.wantsRenditions(),
       },
       deps.storageQuotaBytes,
     );

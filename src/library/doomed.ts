@@ -1,19 +1,22 @@
 import { strike } from '../catalogue/ledger.ts';
+import type { DoomedBlob } from '../catalogue/prompts.ts';
 import { passed } from '../steps.ts';
 import type { ReceiveDeps } from './receive.ts';
 
 /**
- * Removes the bytes of a prompt that is removed, and only then the ledger row that knows of them; should this fail,
- * the sweeper finds the row. Never rejects.
+ * Removes the bytes of a prompt that is removed, and only then the ledger rows that know of them; should this fail,
+ * the sweeper finds the rows. Never rejects.
  */
 export async function removeDoomed(
   { db, blobs, onLeftBehind }: Pick<ReceiveDeps, 'db' | 'blobs' | 'onLeftBehind'>,
-  name: string,
-  key: string,
+  doomed: readonly DoomedBlob[],
 ): Promise<void> {
   try {
-    await blobs.remove([key]);
-    await strike(db, [name]);
+    await blobs.remove(doomed.map(({ name, extension }) => `${name}.${extension}`));
+    await strike(
+      db,
+      doomed.map(({ name }) => name),
+    );
     passed('struck');
   } catch (error) {
     onLeftBehind(error);

@@ -6,6 +6,9 @@
  * `unsupported-format` (not one of the eight), `unreadable-audio` (one of the eight, but broken),
  * `upload-interrupted` (the bytes stopped before their end).
  *
+ * Of renditions: `rendition-failed` (it cannot be made of this recording), `rendition-pending` (it took too long this
+ * time), `no-converter` (this service makes none).
+ *
  * Faults: `storage-full`, `unavailable` (database or blob store away; for a write, whether it happened is
  * unknown), `recording-missing` (a catalogued prompt without its bytes: never seen unless somebody else
  * touched the store).
@@ -20,6 +23,9 @@ export const LIBRARY_ERROR_CODES = [
   'unsupported-format',
   'unreadable-audio',
   'upload-interrupted',
+  'rendition-failed',
+  'rendition-pending',
+  'no-converter',
   'storage-full',
   'unavailable',
   'recording-missing',

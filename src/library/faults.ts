@@ -22,6 +22,7 @@ function libraryErrorFrom(cause: unknown): unknown {
       case 'full':
         return storageFull({ cause });
       case 'unavailable':
+      case 'outdated':
         return unavailable({ cause });
     }
   }

@@ -4,7 +4,7 @@
  * Faults of a prompt: `missing` (its audio is not there), `wrong-size`, `damaged` (the sha256 is another),
  * `unreadable` (the store has it and cannot read it), `unprotected` (its row in the ledger is not `kept`, so that
  * the sweeper will take the audio). Faults of the books: `unclaimed` (kept bytes that no prompt plays),
- * `miscounted` (a counter of use is wrong).
+ * `miscounted` (a counter of use is wrong). Of a rendition, whatever is wrong with it: `bad-rendition`.
  *
  * No faults: `overdue` (left by a crash or a delete, for the next sweep), `unknown` (bytes that no row of the
  * ledger names; they may be what an older backup of the database does not know of, so nothing ever removes them).
@@ -17,6 +17,7 @@ export type FindingKind =
   | 'unprotected'
   | 'unclaimed'
   | 'miscounted'
+  | 'bad-rendition'
   | 'overdue'
   | 'unknown';
 
@@ -46,6 +47,7 @@ export const ADVICE: Readonly<Record<FindingKind, string>> = {
   unprotected: 'Copy the file to a safe place at once, and restore the database from a backup.',
   unclaimed: 'It harms nothing but takes space; please report it, since the service itself never leaves one.',
   miscounted: 'Run verify with --repair, which counts again.',
+  'bad-rendition': 'Run verify with --repair, which has it made again, and check the disk.',
   overdue: 'The next sweep of the service removes it, or verify with --repair now.',
   unknown: 'Keep it if the database was restored from an older backup; else move it out of the folder.',
 };

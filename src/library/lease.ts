@@ -1,36 +1,32 @@
-import type { Database } from '../catalogue/database.ts';
-import { renewLease } from '../catalogue/ledger.ts';
-import { lostPlace } from './faults.ts';
-
 /** Renewals within one lease: two may fail before the place is lost. */
 const BEATS = 3;
 
-/** The hold that an upload has on its row of the ledger. */
+/** The hold on a row: an upload's of the ledger, or a job's of its queue. */
 export interface Lease {
-  /** Fires when the place is lost; its reason is the LibraryError to answer with. */
+  /** Fires when the place is lost; its reason is what `lost` made. */
   readonly signal: AbortSignal;
   /** Renews no more. */
   release(): void;
 }
 
 /**
- * Renews the lease of an arriving blob for as long as this process works at it. An upload whose row the sweeper
- * took is told so through `signal`. How long its bytes may take is for whoever hands them over to bound.
+ * Renews a lease for as long as this process works at what it holds. Whoever works is told through `signal` when
+ * `renew` says that somebody else took it. How long the work may take is for whoever does it to bound.
  */
-export function holdLease(db: Database, name: string, leaseMs: number): Lease {
-  const lost = new AbortController();
+export function holdLease(renew: () => Promise<boolean>, leaseMs: number, lost: () => Error): Lease {
+  const losing = new AbortController();
 
   const beat = async () => {
     // A database that is away now may be back at the next beat; the commit has the last word.
-    const isHeld = await renewLease(db, name, leaseMs).catch(() => true);
+    const isHeld = await renew().catch(() => true);
     if (isHeld) return;
     clearInterval(timer);
-    lost.abort(lostPlace());
+    losing.abort(lost());
   };
   const timer = setInterval(() => void beat(), leaseMs / BEATS).unref();
 
   return {
-    signal: lost.signal,
+    signal: losing.signal,
     release() {
       clearInterval(timer);
     },

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { FORMATS } from '../audio/formats.ts';
+import { RENDITIONS } from '../audio/renditions.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf } from '../catalogue/database.ts';
@@ -14,18 +14,22 @@ import {
   type PromptRef,
   removePrompt,
 } from '../catalogue/prompts.ts';
+import { forgetRendition } from '../catalogue/renditions.ts';
 import { passed } from '../steps.ts';
 import { type AddDeps, add, type Naming } from './add.ts';
 import { createAnnouncedNames } from './announced-names.ts';
+import { audioVerbs } from './audio-verbs.ts';
 import { encodeCursor } from './cursor.ts';
 import { removeDoomed } from './doomed.ts';
 import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound, quotaExceeded } from './faults.ts';
-import { foldName, keyOf, type NewPromptDetails, type Page, type Prompt, type Recording } from './prompt.ts';
+import { foldName, type NewPromptDetails, type Page, type Prompt } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
 import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
+import { createRenditions, type RenditionDeps } from './renditions.ts';
 import { createShelf, forgottenByOthers, type Playable, type TellOthers } from './shelf.ts';
 import { type OnSetBack, sweep } from './sweeper.ts';
+import { partsOf, type Track } from './track.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
 import type { Shape } from './wording.ts';
 
@@ -47,12 +51,14 @@ export interface PromptQuery {
   readonly after?: Position | undefined;
 }
 
-export interface LibraryDeps extends Omit<AddDeps, 'names'> {
+export interface LibraryDeps extends Omit<AddDeps, 'names' | 'wantsRenditions'> {
   /** What the audio that is played often may take of memory, bytes. */
   readonly playbackCacheBytes: number;
   readonly onSetBack?: OnSetBack;
   /** Undefined when nobody else plays. */
   readonly tellOthers?: TellOthers | undefined;
+  /** Undefined where none are made. */
+  readonly renditions?: RenditionDeps | undefined;
 }
 
 export type { OpenBlob };
@@ -64,13 +70,24 @@ export type Library = ReturnType<typeof createLibrary>;
  */
 export function createLibrary(given: LibraryDeps) {
   const names = createAnnouncedNames(given);
-  const deps = { ...given, names };
+  const renditions = createRenditions(given, given.renditions);
+  const deps = { ...given, names, wantsRenditions: renditions.areMade };
   const { db, blobs } = deps;
   const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
+  let arriving = 0;
 
   return {
     /** Takes the bytes of a recording; see `receive`. The caller must `add` or `discard` what it gets. */
-    receive: (source: Readable, signal: AbortSignal) => inLibraryTerms(() => receive(deps, source, signal)),
+    async receive(source: Readable, signal: AbortSignal): Promise<ReceivedRecording> {
+      arriving += 1;
+      renditions.giveWay(arriving);
+      try {
+        return await inLibraryTerms(() => receive(deps, source, signal));
+      } finally {
+        renditions.giveWay(arriving);
+        arriving -= 1;
+      }
+    },
 
     /**
      * Makes a received recording a prompt. When this resolves, prompt and bytes are durable. When it rejects,
@@ -91,7 +108,9 @@ export function createLibrary(given: LibraryDeps) {
           await received.discard();
           throw error;
         });
-        return await add(deps, received, details, naming);
+        const prompt = await add(deps, received, details, naming);
+        renditions.wake();
+        return prompt;
       });
     },
 
@@ -123,14 +142,7 @@ export function createLibrary(given: LibraryDeps) {
       });
     },
 
-    /** @throws LibraryError `prompt-not-found` */
-    async get(viewer: Viewer, ref: PromptRef): Promise<Prompt> {
-      return await inLibraryTerms(async () => {
-        const row = await findPrompt(db, viewer.orgUnitId, ref);
-        if (row === undefined) throw promptNotFound();
-        return promptFrom(row);
-      });
-    },
+    get,
 
     /** Sets or clears the description. @throws LibraryError `prompt-not-found` */
     async describe(viewer: Viewer, ref: PromptRef, description: string | null): Promise<Prompt> {
@@ -149,33 +161,23 @@ export function createLibrary(given: LibraryDeps) {
      */
     async remove(viewer: Viewer, ref: PromptRef): Promise<void> {
       await inLibraryTerms(async () => {
-        const blob = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
-        if (blob === undefined) throw promptNotFound();
+        const removed = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
+        if (removed === undefined) throw promptNotFound();
         passed('delete-committed');
-        shelf.forget(blob.name);
+        shelf.forget(removed.name);
         await Promise.all([
-          forgottenByOthers(blob.name, deps.tellOthers),
-          removeDoomed(deps, blob.name, `${blob.name}.${blob.extension}`),
+          forgottenByOthers(removed.name, deps.tellOthers),
+          removeDoomed(deps, removed.blobs),
         ]);
       });
     },
 
-    /** The prompt that plays under this name and extension, whoever asks; undefined when there is none. */
-    async findPlayable(recordingName: string, extension: string): Promise<Playable | undefined> {
-      if (!isRecordingName(recordingName)) return undefined;
-      return await inLibraryTerms(async () => {
-        const playable = await shelf.take(recordingName);
-        if (playable === undefined) return undefined;
-        const { container } = playable.prompt.recording;
-        return FORMATS[container].extension === extension ? playable : undefined;
-      });
-    },
+    findPlayable,
 
-    /** What plays under this key if neither database nor store need to be asked; else undefined. */
-    atHand(key: string): Playable | undefined {
-      const dot = key.indexOf('.');
-      const playable = shelf.atHand(key.slice(0, dot));
-      return playable !== undefined && key === keyOf(playable.prompt.recording) ? playable : undefined;
+    /** What plays as this file if neither database nor store need to be asked; else undefined. */
+    atHand(file: string): Playable | undefined {
+      const playable = shelf.atHand(file.slice(0, file.indexOf('.')));
+      return playable !== undefined && playable.track.file === file ? playable : undefined;
     },
 
     /** No longer plays from memory what was removed elsewhere. */
@@ -185,21 +187,24 @@ export function createLibrary(given: LibraryDeps) {
     shelf: () => shelf.figures(),
 
     /**
-     * Opens the bytes of a recording. Undefined when its prompt was deleted a moment ago.
+     * Opens the bytes of what plays. Undefined when its prompt was deleted a moment ago, and for a rendition whose
+     * bytes are gone: that one is forgotten then, and made again by who asks for it next.
      *
      * @throws LibraryError `recording-missing` when the prompt is there and its bytes are not
      */
-    async open(recording: Recording): Promise<OpenBlob | undefined> {
+    async open({ prompt, track }: Pick<Playable, 'prompt' | 'track'>): Promise<OpenBlob | undefined> {
       return await inLibraryTerms(async () => {
         try {
-          return await blobs.open(keyOf(recording));
+          return await blobs.open(track.key);
         } catch (error) {
           const isGone = error instanceof BlobError && error.code === 'not-found';
-          if (isGone && (await findByBlobName(db, recording.name)) === undefined) return undefined;
+          if (isGone && (await mayBeGone(prompt, track))) return undefined;
           throw error;
         }
       });
     },
+
+    ...audioVerbs({ get, findPlayable, renditions }),
 
     /** Is there no prompt at all, in no org unit? */
     isEmpty: () => inLibraryTerms(async () => !(await hasPrompts(db))),
@@ -207,8 +212,11 @@ export function createLibrary(given: LibraryDeps) {
     /** Removes what nobody will come back for; see `sweep`. */
     sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs, deps.onSetBack)),
 
-    /** Takes back what was only prepared; to be called once nothing is received any more. Never rejects. */
-    close: () => names.close(),
+    /** Takes back what was only prepared or begun; to be called once nothing is received any more. Never rejects. */
+    async close() {
+      await renditions.close();
+      await names.close();
+    },
 
     /** Who waits for the database now, because it is busy with others. */
     databaseQueue: () => queueOf(db),
@@ -219,6 +227,41 @@ export function createLibrary(given: LibraryDeps) {
     /** Does the store of the bytes? Never rejects. */
     hasBlobs: () => isFulfilled(blobs.check()),
   };
+
+  /** @throws LibraryError `prompt-not-found` */
+  async function get(viewer: Viewer, ref: PromptRef): Promise<Prompt> {
+    return await inLibraryTerms(async () => {
+      const row = await findPrompt(db, viewer.orgUnitId, ref);
+      if (row === undefined) throw promptNotFound();
+      return promptFrom(row);
+    });
+  }
+
+  /**
+   * What plays under this name and extension, whoever asks; undefined when there is nothing. A rendition that is not
+   * there yet is made first, which may take ten seconds.
+   *
+   * @throws LibraryError `rendition-failed`, `rendition-pending`, `no-converter`
+   */
+  async function findPlayable(name: string, extension: string): Promise<Playable | undefined> {
+    const { recordingName, kind } = partsOf(name);
+    if (!isRecordingName(recordingName)) return undefined;
+    if (kind !== undefined && RENDITIONS[kind].extension !== extension) return undefined;
+    return await inLibraryTerms(async () => {
+      const playable = await shelf.take(name);
+      if (kind === undefined) return playable?.track.file === `${name}.${extension}` ? playable : undefined;
+      if (playable !== undefined) return playable;
+      return (await renditions.await(recordingName, kind)) ? await shelf.take(name) : undefined;
+    });
+  }
+
+  /** Bytes are missing only with their prompt, or where they can be made again: that is seen to here. */
+  async function mayBeGone({ recording }: Prompt, { renditionBlob }: Track): Promise<boolean> {
+    if (renditionBlob === undefined) return (await findByBlobName(db, recording.name)) === undefined;
+    await forgetRendition(db, renditionBlob, deps.uploadLeaseMs);
+    shelf.forget(recording.name);
+    return true;
+  }
 
   async function isFulfilled(work: Promise<unknown>): Promise<boolean> {
     return await work.then(

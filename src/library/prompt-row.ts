@@ -38,6 +38,7 @@ export function rowFrom({ recording, ...prompt }: Prompt): PromptRow {
   return { ...facts, ...prompt, blobName };
 }
 
-function isContainer(text: string): text is keyof typeof FORMATS {
+/** Is this one of the eight? */
+export function isContainer(text: string): text is keyof typeof FORMATS {
   return Object.hasOwn(FORMATS, text);
 }

@@ -3,9 +3,11 @@ import type { Readable } from 'node:stream';
 import type { AudioFacts, Inspector } from '../audio/inspector.ts';
 import { BlobError, type BlobStore, type StagedBlob } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
+import { renewLease } from '../catalogue/ledger.ts';
 import { passed } from '../steps.ts';
 import type { AnnouncedNames } from './announced-names.ts';
 import { LibraryError } from './errors.ts';
+import { lostPlace } from './faults.ts';
 import { holdLease, type Lease } from './lease.ts';
 
 export interface ReceiveDeps {
@@ -47,7 +49,7 @@ export async function receive(
   const { db, blobs, names, uploadLeaseMs } = deps;
   const name = await names.take();
   passed('announced');
-  const lease = holdLease(db, name, uploadLeaseMs);
+  const lease = holdLease(() => renewLease(db, name, uploadLeaseMs), uploadLeaseMs, lostPlace);
 
   const discard = async () => {
     lease.release();

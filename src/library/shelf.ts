@@ -2,12 +2,15 @@ import { LRUCache } from 'lru-cache';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { findByBlobName } from '../catalogue/prompts.ts';
-import { keyOf, type Prompt } from './prompt.ts';
+import { findRendition } from '../catalogue/renditions.ts';
+import type { Prompt } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
+import { originalOf, partsOf, RENDITION_KINDS, renditionName, type Track, trackOf } from './track.ts';
 
-/** A prompt that can be played, with its bytes where they are at hand. */
+/** Audio of a prompt that can be played, with its bytes where they are at hand. */
 export interface Playable {
   readonly prompt: Prompt;
+  readonly track: Track;
   readonly bytes: Buffer | undefined;
 }
 
@@ -33,6 +36,7 @@ export type TellOthers = (recordingName: string) => Promise<unknown>;
 
 interface Entry {
   readonly prompt: Prompt;
+  readonly track: Track;
   readonly bytes: Buffer | undefined;
   /** When the question was sent to which the database last answered that the prompt is there; on the clock that nobody sets. */
   confirmedAt: number;
@@ -62,20 +66,34 @@ export function createShelf(deps: {
   let hits = 0;
   let misses = 0;
 
+  async function find(name: string): Promise<Pick<Playable, 'prompt' | 'track'> | undefined> {
+    const { recordingName, kind } = partsOf(name);
+    if (kind === undefined) {
+      const row = await findByBlobName(db, recordingName);
+      if (row === undefined) return undefined;
+      const prompt = promptFrom(row);
+      return { prompt, track: originalOf(prompt) };
+    }
+    const { prompt, rendition } = (await findRendition(db, recordingName, kind)) ?? {};
+    if (prompt === undefined || rendition?.state !== 'ready') return undefined;
+    return { prompt: promptFrom(prompt), track: trackOf(recordingName, kind, rendition) };
+  }
+
   async function ask(name: string): Promise<Entry | undefined> {
     const confirmedAt = performance.now();
     const timesBefore = timesForgotten;
-    const row = await findByBlobName(db, name);
+    const found = await find(name);
     const known = entries.peek(name);
-    if (row === undefined) {
+    if (found === undefined) {
       entries.delete(name);
       return undefined;
     }
-    if (known !== undefined) {
+    // A rendition that was made again has other bytes.
+    if (known !== undefined && known.track.key === found.track.key) {
       known.confirmedAt = confirmedAt;
       return known;
     }
-    const entry = { prompt: promptFrom(row), bytes: undefined, confirmedAt, loading: undefined };
+    const entry = { ...found, bytes: undefined, confirmedAt, loading: undefined };
     // Not if a delete was acknowledged meanwhile: the answer may be from before it.
     if (timesForgotten === timesBefore) entries.set(name, entry);
     return entry;
@@ -96,8 +114,7 @@ export function createShelf(deps: {
   }
 
   async function load(name: string, entry: Entry): Promise<void> {
-    const { recording } = entry.prompt;
-    const blob = await blobs.open(keyOf(recording));
+    const blob = await blobs.open(entry.track.key);
     try {
       const bytes = Buffer.allocUnsafeSlow(blob.size);
       let filled = 0;
@@ -114,7 +131,7 @@ export function createShelf(deps: {
 
   /** Loads what is asked for again: the second request within the time an entry stays tells what is hot. */
   function warm(name: string, entry: Entry): void {
-    const size = entry.prompt.recording.fileSize;
+    const size = entry.track.fileSize;
     if (entry.bytes !== undefined || entry.loading !== undefined) return;
     if (size > capacity * LARGEST_SHARE) return;
     entry.loading = load(name, entry)
@@ -126,7 +143,7 @@ export function createShelf(deps: {
   }
 
   return {
-    /** What plays under this name if no question needs to be asked for it; counts as a request if its bytes are there. */
+    /** What plays under this name, as of `take`, if no question needs to be asked for it; counts as a request if its bytes are there. */
     atHand(name: string): Playable | undefined {
       const entry = entries.get(name);
       if (entry === undefined || performance.now() - entry.confirmedAt >= BELIEVED_FOR) return undefined;
@@ -134,7 +151,7 @@ export function createShelf(deps: {
       return entry;
     },
 
-    /** The prompt that plays under this name; undefined when there is none. @throws CatalogueError */
+    /** What plays under this name, a recording's or a rendition's; of those, what is made. @throws CatalogueError */
     async take(name: string): Promise<Playable | undefined> {
       const isKnown = entries.has(name);
       const entry = await confirmed(name);
@@ -145,10 +162,16 @@ export function createShelf(deps: {
       return entry;
     },
 
-    forget(name: string): void {
+    /** Forgets a recording with all its renditions. */
+    forget(recordingName: string): void {
       timesForgotten += 1;
-      asking.delete(name);
-      entries.delete(name);
+      for (const name of [
+        recordingName,
+        ...RENDITION_KINDS.map((kind) => renditionName(recordingName, kind)),
+      ]) {
+        asking.delete(name);
+        entries.delete(name);
+      }
     },
 
     figures: (): ShelfFigures => ({

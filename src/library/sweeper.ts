@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FORMATS } from '../audio/formats.ts';
+import { RENDITIONS } from '../audio/renditions.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { type Abandoned, strike, takeAbandoned } from '../catalogue/ledger.ts';
@@ -9,7 +10,10 @@ import { passed } from '../steps.ts';
 /** Blobs taken at once: bounds memory, and what a crash in the middle makes wait for the next lease. */
 const BATCH = 100;
 
-const EXTENSIONS = [...new Set(Object.values(FORMATS).map((format) => format.extension))];
+/** Of recordings and of renditions: until the commit the ledger does not know which of them it is. */
+const EXTENSIONS: readonly string[] = [
+  ...new Set([...Object.values(FORMATS), ...Object.values(RENDITIONS)].map(({ extension }) => extension)),
+];
 
 /** Told of a database that is older than the files, and how many uploads on their way it was made to forget. */
 export type OnSetBack = (forgotten: number) => void;

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { FORMATS } from '../audio/formats.ts';
-import { BlobError, type BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { type RecordingRow, stillRecorded, walkRecordings } from '../catalogue/recordings.ts';
 import { mapBounded } from './bounded.ts';
 import type { Finding } from './findings.ts';
 import type { Progress } from './verify.ts';
+import { faultOfBytes } from './verify-bytes.ts';
 
 /** Files looked at together: enough to keep a disk busy, few enough to leave the service its share. */
 const LOOKED_AT_ONCE = 16;
@@ -20,7 +20,7 @@ export async function* findBadRecordings(
 ): AsyncGenerator<Finding> {
   for await (const rows of walkRecordings(db)) {
     const suspicions = await mapBounded(rows, deep ? READ_AT_ONCE : LOOKED_AT_ONCE, async (row) => {
-      const finding = faultOfRow(row) ?? (await faultOfBytes(blobs, row, deep, progress));
+      const finding = faultOfRow(row) ?? (await faultOfRowsBytes(blobs, row, deep, progress));
       progress.recordings += 1;
       return finding === undefined ? [] : [{ name: row.blobName, finding }];
     });
@@ -49,40 +49,15 @@ function faultOfRow(row: RecordingRow): Finding | undefined {
   return row.promptId === null ? findingOf(row, 'unclaimed', `${row.fileSize} bytes`) : undefined;
 }
 
-async function faultOfBytes(
+async function faultOfRowsBytes(
   blobs: BlobStore,
   row: RecordingRow,
   deep: boolean,
   progress: Progress,
 ): Promise<Finding | undefined> {
-  const expected = `${row.fileSize} bytes expected`;
-  try {
-    const blob = await blobs.open(keyOfRow(row));
-    try {
-      if (blob.size !== row.fileSize) {
-        return findingOf(row, 'wrong-size', `${expected}, ${blob.size} found`);
-      }
-      if (!deep) return undefined;
-      const hash = createHash('sha256');
-      await blob.transfer(0, blob.size, (bytes) => {
-        hash.update(bytes);
-        progress.bytesRead += bytes.byteLength;
-        return Promise.resolve();
-      });
-      const sha256 = hash.digest('hex');
-      return sha256 === row.sha256
-        ? undefined
-        : findingOf(row, 'damaged', `sha256 ${row.sha256} expected, ${sha256} found`);
-    } finally {
-      await blob.close();
-    }
-  } catch (error) {
-    if (!isOfStore(error)) throw error;
-    if (error instanceof BlobError && error.code === 'not-found') return findingOf(row, 'missing', expected);
-    // One bad file is a finding, a store that is away is the end of the walk.
-    await blobs.checkReading();
-    return findingOf(row, 'unreadable', reasonOf(error));
-  }
+  const { fileSize, sha256 } = row;
+  const fault = await faultOfBytes(blobs, { key: keyOfRow(row), fileSize, sha256 }, deep, progress);
+  return fault && findingOf(row, fault.kind, fault.detail);
 }
 
 /** The key under which the bytes of a recording lie; `unknown` where its container is none of ours. */
@@ -93,15 +68,4 @@ export function keyOfRow({ blobName, container }: Pick<RecordingRow, 'blobName' 
 
 function findingOf(row: RecordingRow, kind: Finding['kind'], detail: string): Finding {
   return { kind, subject: keyOfRow(row), detail, promptId: row.promptId ?? undefined };
-}
-
-/** Is the store to blame? Failed system calls of a read come as they are, all others as BlobErrors. */
-export function isOfStore(error: unknown): error is Error {
-  return error instanceof BlobError || (error instanceof Error && 'syscall' in error);
-}
-
-function reasonOf(error: Error): string {
-  const { cause } = error;
-  if ('syscall' in error && 'code' in error) return String(error.code);
-  return cause instanceof Error ? cause.message : error.message;
 }

@@ -5,11 +5,13 @@ import type { Finding } from './findings.ts';
 import { sweep } from './sweeper.ts';
 import { findStrayBlobs, findStrayEntries } from './verify-ledger.ts';
 import { findBadRecordings } from './verify-recordings.ts';
+import { findBadRenditions, forgetBadRenditions } from './verify-renditions.ts';
 
 /** How far a verification has come; grows while it runs. */
 export interface Progress {
   recordings: number;
-  /** Of recordings, read and hashed. */
+  renditions: number;
+  /** Of recordings and renditions, read and hashed. */
   bytesRead: number;
   ledgerRows: number;
   files: number;
@@ -23,7 +25,13 @@ export interface VerifyOptions {
 }
 
 /** A progress that has not begun. */
-export const noProgress = (): Progress => ({ recordings: 0, bytesRead: 0, ledgerRows: 0, files: 0 });
+export const noProgress = (): Progress => ({
+  recordings: 0,
+  renditions: 0,
+  bytesRead: 0,
+  ledgerRows: 0,
+  files: 0,
+});
 
 /**
  * Walks recordings, ledger, files and counters and reports where they differ. Changes nothing, takes no lock, and
@@ -39,6 +47,7 @@ export async function* verify(
 ): AsyncGenerator<Finding> {
   await blobs.checkReading();
   yield* findBadRecordings(db, blobs, deep, progress);
+  yield* findBadRenditions(db, blobs, deep, progress);
   yield* findStrayEntries(db, progress);
   yield* findStrayBlobs(db, blobs, progress);
   yield* findMiscounts(db);
@@ -50,17 +59,29 @@ export interface Repairs {
   readonly swept: number;
   /** Counters of use that were wrong. */
   readonly recounted: number;
+  /** Renditions that were not as they should be, and are made again by the service. */
+  readonly forgotten: number;
 }
 
 /**
  * Mends what can be mended without guessing: removes what the ledger says is abandoned or deleted, exactly as the
- * sweeper does, and counts anew what is counted wrong. It removes no bytes that the ledger does not name and touches no prompt.
+ * sweeper does, counts anew what is counted wrong, and forgets renditions that are not as they should be, so that they
+ * are made again; `deep` reads them for that. It removes no bytes that the ledger does not name and touches no prompt.
  *
  * @throws CatalogueError, BlobError before anything is done when the store cannot be written to
  */
-export async function repair(db: Database, blobs: BlobStore, leaseMs: number): Promise<Repairs> {
+export async function repair(
+  db: Database,
+  blobs: BlobStore,
+  leaseMs: number,
+  deep = false,
+): Promise<Repairs> {
   await blobs.check();
-  return { swept: await sweep(db, blobs, leaseMs), recounted: await rebuildUsage(db) };
+  return {
+    forgotten: await forgetBadRenditions(db, blobs, deep, noProgress(), leaseMs),
+    swept: await sweep(db, blobs, leaseMs),
+    recounted: await rebuildUsage(db),
+  };
 }
 
 async function* findMiscounts(db: Database): AsyncGenerator<Finding> {

@@ -4,7 +4,7 @@ import type { Prompt } from './prompt.ts';
 import { rowFrom } from './prompt-row.ts';
 
 /**
- * A dialect's wording of a prompt is a table, a `Shape`: its members in their order, each with what it its. One
+ * A dialect's wording of a prompt is a table, a `Shape`: its members in their order, each with what it tells. One
  * prompt is worded by `present`; a page of a list by the database, which makes the text that is answered.
  */
 export type { Shape };

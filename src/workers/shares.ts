@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
  */
 export function shareOf(config: Config): Config {
   const part = (figure: number) => Math.ceil(figure / config.workers);
-  const { uploads, load } = config;
+  const { uploads, load, renditions } = config;
   return {
     ...config,
     databasePoolSize: part(config.databasePoolSize),
@@ -20,5 +20,6 @@ export function shareOf(config: Config): Config {
       waiting: part(uploads.waiting),
     },
     load: { ...load, maxDatabaseQueue: part(load.maxDatabaseQueue) },
+    renditions: { ...renditions, atOnce: part(renditions.atOnce) },
   };
 }

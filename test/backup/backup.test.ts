@@ -40,7 +40,7 @@ describe('a backup', () => {
     expect(await faults(restored.service, restored.blobs)).toEqual([]);
     for (const prompt of made) {
       const { body } = await restored.service.get(`/v3/media-prompts/${prompt.media_prompt_id}`);
-      expect(body.data).toEqual(prompt);
+      expect(body.data).toMatchObject(prompt);
       const [before, after] = await Promise.all(
         [service, restored.service].map(async ({ base: at }) => (await fetch(at + prompt.url)).bytes()),
       );

@@ -42,6 +42,7 @@ test.each([true, false])('uploads are the same where plans are kept: %s', async 
         channels: 1,
         durationMs: 100,
         extension: 'wav',
+        wantsRenditions: false,
       },
       0,
     );

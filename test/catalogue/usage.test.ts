@@ -57,6 +57,7 @@ async function add(db: Database, change: Partial<NewPrompt> = {}, standardQuota 
       channels: 1,
       durationMs: 100,
       extension: 'wav',
+      wantsRenditions: false,
       ...change,
     },
     standardQuota,

@@ -27,6 +27,8 @@ export const environment = (dataDir: string, env: Readonly<Record<string, string
   HOME: process.env['HOME'] ?? '',
   DATA_DIR: dataDir,
   PORT: '0',
+  // Converting takes a processor for itself; who tests it says so.
+  RENDITION_ENGINE: 'off',
   ...env,
 });
 

@@ -44,7 +44,7 @@ describe('verify', () => {
     for await (const finding of verify(service.db, blobs, { deep: true, progress })) {
       expect.fail(JSON.stringify(finding));
     }
-    expect(progress).toEqual({ recordings: 1, bytesRead: size, ledgerRows: 1, files: 1 });
+    expect(progress).toEqual({ recordings: 1, renditions: 0, bytesRead: size, ledgerRows: 1, files: 1 });
   });
 
   test('finds a prompt whose audio is missing or of another size', async () => {
@@ -253,12 +253,12 @@ describe('repair', () => {
     await writeFile(join(published, 'stranger.wav'), 'abc');
     await service.rows(`update blobs set lease_until = now() - interval '1 hour' where name = $1`, [staged]);
     await service.rows('update org_unit_usage set bytes = 0');
-    expect(await repair(service.db, blobs, 3_600_000)).toEqual({ swept: 1, recounted: 1 });
+    expect(await repair(service.db, blobs, 3_600_000)).toEqual({ swept: 1, recounted: 1, forgotten: 0 });
     expect(await service.files()).toEqual({ published: [kept.key, 'stranger.wav'], arriving: [late] });
     expect(await findings(library, true)).toEqual([
       { kind: 'unknown', subject: 'stranger.wav', detail: '3 bytes' },
     ]);
-    expect(await repair(service.db, blobs, 3_600_000)).toEqual({ swept: 0, recounted: 0 });
+    expect(await repair(service.db, blobs, 3_600_000)).toEqual({ swept: 0, recounted: 0, forgotten: 0 });
   });
 
   test('does not touch a prompt without its audio', async () => {

@@ -75,6 +75,8 @@ export async function startService(
     // What a test's own process does beside the service is no load of the service.
     MAX_EVENT_LOOP_DELAY_MS: '0',
     MAX_RSS_BYTES: '0',
+    // Converting takes a processor for itself; who tests it says so.
+    RENDITION_ENGINE: 'off',
     ...env,
   });
   const logLines: string[] = [];

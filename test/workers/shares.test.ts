@@ -11,11 +11,12 @@ const config = configFrom({
   SLOW_UPLOADS_AT_ONCE_PER_TOKEN: '64',
   MAX_WAITING_UPLOADS: '1000',
   MAX_DATABASE_QUEUE: '200',
+  RENDITIONS_AT_ONCE: '4',
 });
 
 test('what can be dealt out is, rounded up, and 0 stays off', () => {
-  const { databasePoolSize, uploads, load } = shareOf(config);
-  expect({ databasePoolSize, uploads, load }).toEqual({
+  const { databasePoolSize, uploads, load, renditions } = shareOf(config);
+  expect({ databasePoolSize, uploads, load, renditions }).toEqual({
     databasePoolSize: 4,
     uploads: {
       ...config.uploads,
@@ -26,11 +27,12 @@ test('what can be dealt out is, rounded up, and 0 stays off', () => {
       waiting: 334,
     },
     load: { ...config.load, maxDatabaseQueue: 67 },
+    renditions: { ...config.renditions, atOnce: 2 },
   });
 });
 
 test('everything else is the same for each worker', () => {
-  const { databasePoolSize, uploads, load, ...rest } = config;
+  const { databasePoolSize, uploads, load, renditions, ...rest } = config;
   expect(shareOf(config)).toMatchObject(rest);
   expect(shareOf(config).load.maxRssBytes).toBe(load.maxRssBytes);
   expect([databasePoolSize, uploads.waitMs]).toEqual([10, shareOf(config).uploads.waitMs]);
