@@ -37,6 +37,10 @@ export interface AppOptions {
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly playback: { readonly access: 'link' | 'token'; readonly maxAgeSeconds: number };
+  /** What urls for engines begin with; undefined: they are told as paths. */
+  readonly publicBaseUrl: string | undefined;
+  /** What renditions are brought to, LUFS. */
+  readonly loudnessLufs: number | 'off';
   readonly rateLimits: RateLimits;
   /** Past these, the API refuses work. */
   readonly load: LoadBounds;
@@ -160,11 +164,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     api.addHook('onRequest', authenticate);
     api.addHook('onRequest', limits.byToken);
     const uploads = { library, gate, limits: options.uploadBody };
-    await api.register(v3, { prefix: '/v3', uploads });
+    const { playback, publicBaseUrl, loudnessLufs } = options;
+    const { access, maxAgeSeconds } = playback;
+    const audio = { delivery: { publicBaseUrl, access, maxAgeSeconds }, loudnessLufs };
+    await api.register(v3, { prefix: '/v3', uploads, audio });
     await api.register(v1, {
       prefix: V1_PREFIX,
       uploads,
-      contentMaxAgeSeconds: options.playback.maxAgeSeconds,
+      contentMaxAgeSeconds: maxAgeSeconds,
     });
   });
   return app;

@@ -53,6 +53,7 @@ const FIELDS: Readonly<Record<Subject, string>> = {
   name: 'name',
   'org-unit': 'org_unit_id',
   prompt: 'media_prompt_id',
+  rendition: 'rendition',
 };
 
 /** Answers any failure in the envelope, with the status that `statusOf` makes of HTTP's own; logs what is ours. */

@@ -43,7 +43,7 @@ function answeredAtOnce(
   const playable = library.atHand(url.slice(prefix.length));
   if (playable === undefined) return false;
 
-  const answer = answerTo(playable.prompt, method, headers);
+  const answer = answerTo(playable.track, method, headers);
   if (typeof answer === 'string') return false;
   const isWithoutBody = isBodiless(method, answer);
   if (!isWithoutBody && playable.bytes === undefined) return false;

@@ -24,7 +24,7 @@ export interface FieldFault {
 }
 
 /** What a refusal of the library is about; a dialect knows which of its fields that is. */
-export type Subject = 'file' | 'name' | 'org-unit' | 'prompt';
+export type Subject = 'file' | 'name' | 'org-unit' | 'prompt' | 'rendition';
 
 /** Anything thrown, told in the terms of HTTP and of no dialect. */
 export interface Failure {
@@ -91,6 +91,9 @@ const STATUSES: Readonly<Record<LibraryErrorCode, number>> = {
   'unsupported-format': 415,
   'unreadable-audio': 422,
   'upload-interrupted': 400,
+  'rendition-failed': 404,
+  'rendition-pending': 503,
+  'no-converter': 501,
   'quota-exceeded': 507,
   'storage-full': 507,
   unavailable: 503,
@@ -106,6 +109,7 @@ const REFUSALS: Readonly<Partial<Record<LibraryErrorCode, { subject: Subject; co
   'unsupported-format': { subject: 'file', code: 'unsupported_format' },
   'unreadable-audio': { subject: 'file', code: 'unreadable_audio' },
   'upload-interrupted': { subject: 'file', code: 'invalid' },
+  'rendition-failed': { subject: 'rendition', code: 'not_found' },
 };
 
 /** What whoever comes while the service ends is told, with 503. */

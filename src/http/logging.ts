@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LibraryError, type LibraryErrorCode } from '../library/errors.ts';
 import { RequestError } from './failure.ts';
 
 /**
@@ -27,4 +28,10 @@ export function logFailure(request: FastifyRequest, status: number, error: unkno
   else request.log.debug({ err: error }, 'request refused');
 }
 
-const hasCause = (error: unknown) => !(error instanceof RequestError) || error.cause !== undefined;
+const hasCause = (error: unknown) =>
+  error instanceof LibraryError
+    ? !TOLD_ELSEWHERE.has(error.code)
+    : !(error instanceof RequestError) || error.cause !== undefined;
+
+/** That there is no converter is told at the start, and what keeps it from its work where it happens. */
+const TOLD_ELSEWHERE: ReadonlySet<LibraryErrorCode> = new Set(['no-converter', 'rendition-pending']);

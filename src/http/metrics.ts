@@ -114,6 +114,15 @@ export function metrics(
     },
   });
 
+  new Gauge({
+    name: 'media_prompts_rendering',
+    help: 'Recordings whose renditions are being made',
+    registers,
+    collect() {
+      this.set(library.rendering());
+    },
+  });
+
   const atOnce = new Map<number, number>();
   new Counter({
     name: 'media_prompts_playback_at_once_total',

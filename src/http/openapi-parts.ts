@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FORMATS } from '../audio/formats.ts';
+import { RENDITIONS } from '../audio/renditions.ts';
 import { binaryFile } from './fields.ts';
 
 /** Pieces of the API document that more than one dialect needs. */
@@ -15,7 +16,8 @@ export const uploadLocation = z.object({
   Location: z.string().meta({ description: 'Path of what was added.' }),
 });
 
-const CONTENT_TYPES = [...new Set(Object.values(FORMATS).map(({ contentType }) => contentType))];
+const typesOf = (table: Readonly<Record<string, { readonly contentType: string }>>) =>
+  Object.values(table).map(({ contentType }) => contentType);
 
 const playbackHeaders = z.object({
   'Content-Length': z.int().min(1).meta({ description: 'Bytes.' }),
@@ -24,39 +26,41 @@ const playbackHeaders = z.object({
   'Cache-Control': z.string(),
 });
 
-const audioContent = Object.fromEntries(
-  CONTENT_TYPES.map((type) => [type, { schema: binaryFile('The bytes of the file.') }]),
-);
-
-/** What GET answers with the audio, in whichever of the eight formats it is; RFC 9110, 13 and 14. */
-export const audioAnswers = {
-  200: {
-    description: 'The audio as it was uploaded.',
-    headers: playbackHeaders.extend({ 'Accept-Ranges': z.literal('bytes') }),
-    content: audioContent,
-  },
-  206: {
-    description: 'The part that Range asked for, or several as multipart/byteranges.',
-    headers: playbackHeaders.extend({
-      'Accept-Ranges': z.literal('bytes'),
-      'Content-Range': z.string().optional(),
-    }),
-    content: {
-      ...audioContent,
-      'multipart/byteranges': { schema: binaryFile('The parts, each with its Content-Range.') },
-    },
-  },
-  304: {
+/** What GET answers with audio of these types, and HEAD with the same headers; RFC 9110, 13 and 14. */
+function answersIn(types: readonly string[], description: string) {
+  const content = Object.fromEntries(
+    types.map((type) => [type, { schema: binaryFile('The bytes of the file.') }]),
+  );
+  const headers = playbackHeaders.extend({ 'Accept-Ranges': z.literal('bytes') });
+  const notModified = {
     description: 'What the client has is still right.',
     headers: playbackHeaders.pick({ ETag: true, 'Last-Modified': true, 'Cache-Control': true }),
-  },
-};
+  };
+  return {
+    get: {
+      200: { description, headers, content },
+      206: {
+        description: 'The part that Range asked for, or several as multipart/byteranges.',
+        headers: headers.extend({ 'Content-Range': z.string().optional() }),
+        content: {
+          ...content,
+          'multipart/byteranges': { schema: binaryFile('The parts, each with its Content-Range.') },
+        },
+      },
+      304: notModified,
+    },
+    head: { 200: { description: 'The headers that GET has.', headers }, 304: notModified },
+  };
+}
 
-/** What HEAD answers: the headers that GET would have. */
-export const audioHeadAnswers = {
-  200: { description: 'The headers that GET has.', headers: audioAnswers[200].headers },
-  304: audioAnswers[304],
-};
+/** Of a recording as it was uploaded, in whichever of the eight formats it is. */
+export const recordingAnswers = answersIn([...new Set(typesOf(FORMATS))], 'The audio as it was uploaded.');
+
+/** Of a recording or a rendition of it. */
+export const trackAnswers = answersIn(
+  [...new Set([...typesOf(FORMATS), ...typesOf(RENDITIONS)])],
+  'The audio as it was uploaded, or the rendition that the url names.',
+);
 
 /** For a 416. */
 export const unsatisfiableHeaders = z.object({

@@ -3,13 +3,14 @@ import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { failed } from './envelope.ts';
 import { errorSchema } from './envelope-schemas.ts';
 import { CLOSING } from './failure.ts';
-import { audioAnswers, audioHeadAnswers, unsatisfiableHeaders } from './openapi-parts.ts';
+import { retryAfter, trackAnswers, unsatisfiableHeaders } from './openapi-parts.ts';
 import { v1Paths } from './v1/openapi.ts';
+import { v3AudioPaths } from './v3/audio-openapi.ts';
 import { v3Paths } from './v3/openapi.ts';
 
 const file = z.object({
   file: z.string().meta({
-    description: 'The last segment of the url of a prompt.',
+    description: 'The last segment of the url of a prompt, or of one of its renditions.',
     example: 'file-1795170712377-025352233801775856895322771574610352462.wav',
   }),
 });
@@ -44,7 +45,7 @@ const PLAYBACK_ERRORS = {
   ),
   404: error(
     404,
-    'The prompt is gone, or never was.',
+    'The prompt is gone, or never was; or the rendition cannot be made of it, and then the message says why.',
     'There is no such recording; its prompt may have been deleted.',
   ),
   412: error(
@@ -57,11 +58,19 @@ const PLAYBACK_ERRORS = {
     'A fault of the service.',
     'Something went wrong on our side; it was logged under the request ID.',
   ),
-  503: error(
-    503,
-    'The database or the store does not answer, or too many wait for it.',
-    'The service cannot reach its storage right now; try again in a moment.',
+  501: error(
+    501,
+    'The rendition was never made, and this service makes none.',
+    'This service makes no renditions: Conversion is switched off.',
   ),
+  503: {
+    ...error(
+      503,
+      'The database or the store does not answer, or too many wait for it; or the rendition could not be made within ten seconds.',
+      'The service cannot reach its storage right now; try again in a moment.',
+    ),
+    headers: retryAfter,
+  },
 };
 
 const UNSATISFIABLE = error(
@@ -100,13 +109,14 @@ const commonPaths: ZodOpenApiPathsObject = {
   '/uploads/call-flow-recordings/{file}': {
     get: {
       operationId: 'play',
-      summary: 'Play a recording',
-      description: 'What telephony engines fetch. The bytes under a url never change.',
+      summary: 'Play a recording or a rendition of it',
+      description:
+        'What telephony engines fetch. The bytes under the url of a recording never change. A rendition that is not there yet is made first, which may take ten seconds.',
       tags: ['Playback'],
       security: [{}, { bearer: [] }],
       requestParams: { path: file },
       responses: {
-        ...audioAnswers,
+        ...trackAnswers.get,
         ...PLAYBACK_ERRORS,
         416: { ...UNSATISFIABLE, headers: unsatisfiableHeaders },
       },
@@ -117,7 +127,7 @@ const commonPaths: ZodOpenApiPathsObject = {
       tags: ['Playback'],
       security: [{}, { bearer: [] }],
       requestParams: { path: file },
-      responses: { ...audioHeadAnswers, ...PLAYBACK_ERRORS },
+      responses: { ...trackAnswers.head, ...PLAYBACK_ERRORS },
     },
   },
   '/healthz': {
@@ -195,6 +205,6 @@ export function openApiDocument() {
         },
       },
     },
-    paths: { ...v3Paths, ...v1Paths, ...commonPaths },
+    paths: { ...v3Paths, ...v3AudioPaths, ...v1Paths, ...commonPaths },
   });
 }

@@ -8,8 +8,11 @@ import { methodNotAllowed } from './method-not-allowed.ts';
 import { createAnswers } from './recording-answer.ts';
 import { goneError, sendRecording } from './send-recording.ts';
 
-/** Where recordings play, each under its key; the same as the path of the file below the blobs' folder. */
+/** Where tracks play, each under its file. */
 export const PLAYBACK = '/uploads/call-flow-recordings/';
+
+/** The path that plays a track, by its file. */
+export const playbackPath = (file: string): string => PLAYBACK + file;
 
 export interface PlaybackOptions {
   readonly library: Library;
@@ -37,7 +40,8 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
 
   const url = `${PLAYBACK}:file`;
   const play = async (request: FastifyRequest, reply: FastifyReply) => {
-    await sendRecording(request, reply, library, await find(request), answerTo);
+    const send = async () => await sendRecording(request, reply, library, await find(request), answerTo);
+    if (!(await send()) && !(await send())) throw goneError();
   };
   app.head(url, play);
   app.get(url, { exposeHeadRoute: false }, play);

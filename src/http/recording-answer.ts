@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import { FORMATS } from '../audio/formats.ts';
-import type { Prompt } from '../library/prompt.ts';
+import type { Track } from '../library/track.ts';
 import type { ByteRange } from './byte-ranges.ts';
 import { isUnconditional, type Validators, weigh } from './conditions.ts';
 
@@ -36,21 +35,21 @@ interface Prepared {
   lastPartial: Answer | undefined;
 }
 
-/** Answers GET or HEAD for a recording by the conditions and ranges of the request, or says why there is no answer. */
+/** Answers GET or HEAD for what plays by the conditions and ranges of the request, or says why there is no answer. */
 export type AnswerTo = (
-  prompt: Prompt,
+  track: Track,
   method: string,
   headers: IncomingHttpHeaders,
 ) => Answer | 'precondition-failed' | 'unsatisfiable';
 
-/** What can be made beforehand is made once for each prompt, and goes with it. */
+/** What can be made beforehand is made once for each track, and goes with it. */
 export function createAnswers(manner: Manner): AnswerTo {
-  const known = new WeakMap<Prompt, Prepared>();
-  return (prompt, method, headers) => {
-    let prepared = known.get(prompt);
+  const known = new WeakMap<Track, Prepared>();
+  return (track, method, headers) => {
+    let prepared = known.get(track);
     if (prepared === undefined) {
-      prepared = prepare(prompt, manner);
-      known.set(prompt, prepared);
+      prepared = prepare(track, manner);
+      known.set(track, prepared);
     }
     const { face } = prepared;
     const plainRange = method === 'GET' && isUnconditional(headers) ? headers.range : undefined;
@@ -77,15 +76,14 @@ export function createAnswers(manner: Manner): AnswerTo {
   };
 }
 
-function prepare({ recording, createdOn }: Prompt, manner: Manner): Prepared {
+function prepare({ sha256, fileSize: size, contentType, createdOn }: Track, manner: Manner): Prepared {
   const modifiedAt = Date.parse(createdOn);
-  const size = recording.fileSize;
   const face = {
     // Engines keep it in small buffers, so half of the hash has to do: 128 bits.
-    etag: `"${recording.sha256.slice(0, 32)}"`,
+    etag: `"${sha256.slice(0, 32)}"`,
     modifiedAt,
     size,
-    contentType: FORMATS[recording.container].contentType,
+    contentType,
     lastModified: new Date(modifiedAt).toUTCString(),
   };
   return {

@@ -10,27 +10,31 @@ import { type Answer, type AnswerTo, endWith, isBodiless, writeHead } from './re
  * Answers GET or HEAD with a recording: whole, in parts, or not at all, as the conditions and ranges of the
  * request have it (RFC 9110, 13 and 14). Every header comes from the row, so that HEAD says what GET does and
  * opens no file. Bytes go out as the client takes them; a client that leaves costs nothing more.
+ *
+ * False, and nothing is answered yet, when the bytes are gone: with their prompt, or those of a rendition, which is
+ * made again for whoever asks once more.
  */
 export async function sendRecording(
   request: FastifyRequest,
   reply: FastifyReply,
   library: Library,
-  { prompt, bytes }: Playable,
+  playable: Playable,
   answerTo: AnswerTo,
-): Promise<void> {
-  const answer = answerTo(prompt, request.method, request.headers);
+): Promise<boolean> {
+  const { track, bytes } = playable;
+  const answer = answerTo(track, request.method, request.headers);
   if (answer === 'precondition-failed') {
     throw new RequestError(412, 'The recording is not the one that the condition names.');
   }
   if (answer === 'unsatisfiable') {
-    const { fileSize } = prompt.recording;
+    const { fileSize } = track;
     throw new RequestError(416, `The range lies beyond the end; the recording has ${fileSize} bytes.`, {
       headers: { 'content-range': `bytes */${fileSize}` },
     });
   }
   const needsFile = !isBodiless(request.method, answer) && bytes === undefined;
-  const blob = needsFile ? await library.open(prompt.recording) : undefined;
-  if (needsFile && blob === undefined) throw goneError();
+  const blob = needsFile ? await library.open(playable) : undefined;
+  if (needsFile && blob === undefined) return false;
 
   // Out of Fastify's hands, which would copy the bytes once more.
   reply.hijack();
@@ -39,6 +43,7 @@ export async function sendRecording(
   if (isBodiless(request.method, answer)) response.end();
   else if (bytes !== undefined) endWith(response, answer, bytes);
   else if (blob !== undefined) await transfer(request, response, answer, blob);
+  return true;
 }
 
 export function goneError(): RequestError {

@@ -97,11 +97,162 @@ export type PromptListAnswer = {
     request_id: string;
     timestamp: string;
 };
+export type Rendition = {
+    rendition: "pcm8k" | "pcm16k" | "wav16" | "ulaw8k" | "ulaw" | "alaw" | "g722" | "mp3" | "opus";
+    /** `pending`: made in a moment, or as soon as its url is asked for. `failed`: cannot be made of this recording. `unavailable`: this service makes none. */
+    state: "ready" | "pending" | "failed" | "unavailable";
+    /** Path that plays it, also while it is pending. */
+    url: string;
+    content_type: "audio/wav" | "application/octet-stream" | "audio/basic" | "audio/mpeg" | "audio/ogg";
+    /** As ffprobe names it. */
+    codec: string;
+    /** Hz. */
+    sample_rate: number;
+    channels: number;
+    /** Bytes; null until it is ready. */
+    file_size: number | null;
+    /** Null until it is ready. */
+    sha256: string | null;
+    /** Why it is failed or unavailable. */
+    reason: string | null;
+};
+export type AudioReport = {
+    /** Integrated loudness (EBU R 128); null in silence. */
+    loudness_lufs: number | null;
+    /** True peak; null in silence. */
+    true_peak_dbtp: number | null;
+    leading_silence_ms: number | null;
+    trailing_silence_ms: number | null;
+    decoded_duration_ms: number | null;
+    warnings: {
+        code: "too_quiet" | "clipped" | "long_silence" | "truncated" | "very_short" | "narrowband";
+        message: string;
+    }[];
+};
+export type PromptWithAudio = {
+    /** What call flows refer to. */
+    media_prompt_id: number;
+    /** Path that plays the audio; nobody can guess it. */
+    url: string;
+    /** The display name, not the name of a file. */
+    filename: string;
+    /** Given by the service, unique for ever. */
+    recording_name: string;
+    name: string;
+    message_type: "prompt" | "whisper" | "voicemail" | "survey";
+    org_unit_id: number;
+    recording_file_type: string;
+    recording_created_by: number | null;
+    /** As the client named the file. */
+    original_filename: string | null;
+    content_type: "audio/wav" | "audio/mpeg" | "audio/mp4" | "audio/ogg" | "audio/webm" | "audio/aac" | "audio/flac";
+    /** Bytes. */
+    file_size: number;
+    sha256: string;
+    container: "wav" | "mp3" | "mp4" | "ogg" | "webm" | "m4a" | "aac" | "flac";
+    /** As ffprobe names it. */
+    codec: string;
+    /** Hz. */
+    sample_rate: number | null;
+    channels: number | null;
+    duration_ms: number | null;
+    description: string | null;
+    created_on: string;
+    modified_on: string;
+    renditions: Rendition[];
+    /** Null as long as nothing was measured. */
+    audio_report: AudioReport | null;
+};
+export type PromptWithAudioAnswer = {
+    code: 200;
+    message: "Success";
+    data: PromptWithAudio;
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
 export type PromptDeletedAnswer = {
     code: 200;
     message: "Success";
     data: {
         media_prompt_id: number;
+    };
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
+export type PlaybackAnswer = {
+    code: 200;
+    message: "Success";
+    data: {
+        /** For the engine; a path where PUBLIC_BASE_URL is not set. */
+        url: string;
+        engine: "asterisk" | "freeswitch" | "jambonz" | "twilio" | "plivo" | "vonage" | "bandwidth" | "sinch" | "amazon_connect" | "browser";
+        band: "narrow" | "wide";
+        rendition: "pcm8k" | "pcm16k" | "wav16" | "ulaw8k" | "ulaw" | "alaw" | "g722" | "mp3" | "opus";
+        content_type: "audio/wav" | "application/octet-stream" | "audio/basic" | "audio/mpeg" | "audio/ogg";
+        codec: "pcm_s16le" | "pcm_mulaw" | "pcm_alaw" | "adpcm_g722" | "mp3" | "opus";
+        /** Hz. */
+        sample_rate: number;
+        /** Bytes. */
+        file_size: number;
+        /** For how long the engine keeps its copy; null when it keeps none or fetches nothing. */
+        cache_seconds: number | null;
+        warnings: {
+            code: "relative_url" | "plain_http" | "token_required" | "not_fetched" | "not_cached" | "cached_longer" | "short_max_age" | "too_large" | "few_downloads" | "narrowband_only";
+            message: string;
+        }[];
+    };
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
+export type WaveformAnswer = {
+    code: 200;
+    message: "Success";
+    data: {
+        buckets: number;
+        duration_ms: number;
+        /** The least and the largest value of each part. */
+        peaks: never[][];
+    };
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
+export type CapabilitiesAnswer = {
+    code: 200;
+    message: "Success";
+    data: {
+        /** What makes renditions; `none`: nothing does. */
+        converter: "ffmpeg" | "wasm" | "none";
+        version: string | null;
+        /** Why it is this one. */
+        reason: string;
+        /** What may be uploaded. */
+        formats: {
+            container: "wav" | "mp3" | "mp4" | "ogg" | "webm" | "m4a" | "aac" | "flac";
+            extension: string;
+            content_type: string;
+        }[];
+        /** What recordings are converted to where there is a converter. */
+        renditions: {
+            rendition: "pcm8k" | "pcm16k" | "wav16" | "ulaw8k" | "ulaw" | "alaw" | "g722" | "mp3" | "opus";
+            extension: "wav" | "wav16" | "ulaw" | "alaw" | "g722" | "mp3" | "ogg";
+            content_type: "audio/wav" | "application/octet-stream" | "audio/basic" | "audio/mpeg" | "audio/ogg";
+            codec: "pcm_s16le" | "pcm_mulaw" | "pcm_alaw" | "adpcm_g722" | "mp3" | "opus";
+            /** Hz. */
+            sample_rate: number;
+            channels: number;
+        }[];
+        /** What renditions are brought to; null: their level stays as it is. */
+        loudness_lufs: number | null;
+        limits: {
+            max_upload_bytes: number;
+            /** Characters. */
+            max_name_length: number;
+            max_waveform_buckets: number;
+        };
     };
     /** The same as in the x-request-id header and in the log. */
     request_id: string;
@@ -303,7 +454,7 @@ export function listPromptsAlias({ orgUnitId, messageType, name, limit, offset, 
 export function getPrompt(mediaPromptId: number, opts?: Oazapfts.RequestOpts) {
     return oazapfts.fetchJson<{
         status: 200;
-        data: PromptAnswer;
+        data: PromptWithAudioAnswer;
     } | {
         status: 400;
         data: Error;
@@ -363,6 +514,114 @@ export function deletePrompt(mediaPromptId: number, opts?: Oazapfts.RequestOpts)
     }>(`/v3/media-prompts/${encodeURIComponent(mediaPromptId)}`, {
         ...opts,
         method: "DELETE"
+    });
+}
+/**
+ * Get the url of a prompt for an engine
+ */
+export function getPlayback(mediaPromptId: number, engine: "asterisk" | "freeswitch" | "jambonz" | "twilio" | "plivo" | "vonage" | "bandwidth" | "sinch" | "amazon_connect" | "browser", { band }: {
+    band?: "narrow" | "wide";
+} = {}, opts?: Oazapfts.RequestOpts) {
+    return oazapfts.fetchJson<{
+        status: 200;
+        data: PlaybackAnswer;
+    } | {
+        status: 400;
+        data: Error;
+    } | {
+        status: 401;
+        data: Error;
+    } | {
+        status: 404;
+        data: Error;
+    } | {
+        status: 429;
+        data: Error;
+    } | {
+        status: 431;
+        data: Error;
+    } | {
+        status: 500;
+        data: Error;
+    } | {
+        status: 501;
+        data: Error;
+    } | {
+        status: 503;
+        data: Error;
+    }>(`/v3/media-prompts/${encodeURIComponent(mediaPromptId)}/playback${QS.query(QS.explode({
+        engine,
+        band
+    }))}`, {
+        ...opts
+    });
+}
+/**
+ * Get the waveform of a prompt
+ */
+export function getWaveform(mediaPromptId: number, { buckets }: {
+    buckets?: number;
+} = {}, opts?: Oazapfts.RequestOpts) {
+    return oazapfts.fetchJson<{
+        status: 200;
+        data: WaveformAnswer;
+    } | {
+        status: 400;
+        data: Error;
+    } | {
+        status: 401;
+        data: Error;
+    } | {
+        status: 404;
+        data: Error;
+    } | {
+        status: 429;
+        data: Error;
+    } | {
+        status: 431;
+        data: Error;
+    } | {
+        status: 500;
+        data: Error;
+    } | {
+        status: 501;
+        data: Error;
+    } | {
+        status: 503;
+        data: Error;
+    }>(`/v3/media-prompts/${encodeURIComponent(mediaPromptId)}/waveform${QS.query(QS.explode({
+        buckets
+    }))}`, {
+        ...opts
+    });
+}
+/**
+ * Get what this service can do
+ */
+export function getCapabilities(opts?: Oazapfts.RequestOpts) {
+    return oazapfts.fetchJson<{
+        status: 200;
+        data: CapabilitiesAnswer;
+    } | {
+        status: 400;
+        data: Error;
+    } | {
+        status: 401;
+        data: Error;
+    } | {
+        status: 429;
+        data: Error;
+    } | {
+        status: 431;
+        data: Error;
+    } | {
+        status: 500;
+        data: Error;
+    } | {
+        status: 503;
+        data: Error;
+    }>("/v3/capabilities", {
+        ...opts
     });
 }
 /**
@@ -649,7 +908,7 @@ export function headMediaContent(id: string, opts?: Oazapfts.RequestOpts) {
     });
 }
 /**
- * Play a recording
+ * Play a recording or a rendition of it
  */
 export function play(file: string, opts?: Oazapfts.RequestOpts) {
     return oazapfts.fetchJson<{
@@ -680,6 +939,9 @@ export function play(file: string, opts?: Oazapfts.RequestOpts) {
         data: Error;
     } | {
         status: 500;
+        data: Error;
+    } | {
+        status: 501;
         data: Error;
     } | {
         status: 503;
@@ -713,6 +975,9 @@ export function playHead(file: string, opts?: Oazapfts.RequestOpts) {
         data: Error;
     } | {
         status: 500;
+        data: Error;
+    } | {
+        status: 501;
         data: Error;
     } | {
         status: 503;

@@ -54,7 +54,9 @@ describe('a client that a generator makes of the API document', () => {
     const query = { name: 'GENER', messageType: 'whisper', limit: 1, sortBy: 'name' } as const;
     const list = answered(await listPrompts(query, to(service)), 200);
     expect(list.data.data).toEqual({ media_prompts: [data.data], total: 1, next_cursor: null });
-    expect(answered(await getPrompt(id, to(service)), 200).data.data).toEqual(data.data);
+    const got = answered(await getPrompt(id, to(service)), 200).data.data;
+    expect(got).toMatchObject(data.data);
+    expect(got.renditions.map(({ rendition }) => rendition)).toContain('pcm8k');
 
     const deleted = answered(await deletePrompt(id, to(service)), 200);
     expect(deleted.data.data).toEqual({ media_prompt_id: id });

@@ -40,13 +40,15 @@ const test = base.extend<{ service: TestService }>({
   ],
 });
 
-/** All that the token reaches, as single gets show them. */
+/** All that the token reaches, as single gets show them but for what only they have. */
 async function rowsOf(service: TestService): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const { id } of await service.rows<{ id: number }>(
     'select id::int from prompts where org_unit_id < 4',
   )) {
-    rows.push((await service.get<Row>(`/v3/media-prompts/${id}`)).body.data);
+    const { body } = await service.get<Row>(`/v3/media-prompts/${id}`);
+    const { renditions: _renditions, audio_report: _report, ...row } = body.data;
+    rows.push(row as Row);
   }
   expect(rows).toHaveLength((COUNT * 3) / 4);
   return rows;

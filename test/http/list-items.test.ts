@@ -110,12 +110,19 @@ async function pagesOf(service: TestService, query: string): Promise<readonly Wi
   }
 }
 
-describe('an item of a list is, member for member, what the single get answers', () => {
+describe('an item of a list is, member for member, what the single get says of the prompt', () => {
   test('in v3', async ({ filled }) => {
     const items = await pagesOf(filled, 'limit=100');
     expect(items).toHaveLength(COUNT);
     const single: unknown[] = [];
-    for (const { media_prompt_id: id } of items) single.push((await filled.get(`${LIST}/${id}`)).body.data);
+    for (const { media_prompt_id: id } of items) {
+      const {
+        renditions: _,
+        audio_report: __,
+        ...rest
+      } = (await filled.get<Record<string, unknown>>(`${LIST}/${id}`)).body.data;
+      single.push(rest);
+    }
     expect(said(items)).toEqual(said(single));
   });
 

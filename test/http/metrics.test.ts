@@ -28,6 +28,10 @@ test('what is kept for playing, and how often it was of use, can be observed', a
   expect(await figure(service, 'media_prompts_playback_cache_recordings')).toBe(1);
 });
 
+test('how many recordings have their renditions made now can be observed', async ({ service }) => {
+  await expect.poll(() => figure(service, 'media_prompts_rendering'), { timeout: 30_000 }).toBe(0);
+});
+
 test('answers are timed by route, and no url, name or token is among the labels', async ({ service }) => {
   const { body } = await service.upload(promptForm('Secret name'));
   await service.get(`/v3/media-prompts/${body.data.media_prompt_id}`);

@@ -5,6 +5,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { promptForm } from '../support/multipart.ts';
+import { KINDS, putRendition, WITHOUT_CONVERTER } from '../support/renditions.ts';
 import { test as base, startService, type TestService } from '../support/service.ts';
 import { noise } from '../support/wav.ts';
 import {
@@ -32,7 +34,7 @@ const test = base.extend<{ nginx: Nginx }>({
   nginx: [
     // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
     async ({}, use) => {
-      const service = await startService();
+      const service = await startService(WITHOUT_CONVERTER);
       const folder = await mkdtemp(join(tmpdir(), 'media-prompts-nginx-'));
       const [proxyPort, directPort] = [await freePort(), await freePort()];
       const text = (await readFile(CONFIGURATION, 'utf8'))
@@ -133,6 +135,27 @@ describe.skipIf(!hasNginx).each(['proxy', 'direct'] as const)('docs/nginx.conf, 
     });
   });
 
+  test.for(KINDS)('plays the rendition %s', async (kind, { nginx }) => {
+    const { service, [which]: client } = nginx;
+    const { body: uploaded } = await service.upload(promptForm(`${which} rendition ${kind}`));
+    const { path, bytes, type, etag } = await putRendition(service, uploaded.data, kind);
+    for (const method of ['HEAD', 'GET']) {
+      const { status, headers, body } = await client.ask(method, path);
+      expect({ method, status }).toEqual({ method, status: 200 });
+      expect(headers).toMatchObject({
+        'content-type': type,
+        'content-length': String(bytes.byteLength),
+        etag,
+        'cache-control': `public, max-age=${DAY}`,
+        'x-content-type-options': 'nosniff',
+        'accept-ranges': 'bytes',
+      });
+      if (method === 'GET') expect(body.equals(bytes)).toBe(true);
+    }
+    expect((await client.ask('GET', path, { Range: 'bytes=0-1' })).status).toBe(206);
+    expect((await client.ask('HEAD', path, { 'If-None-Match': etag })).status).toBe(304);
+  });
+
   test('shows nothing that was not published', async ({ nginx }) => {
     const { path } = await addTone(nginx.service, `${which} secrets`, 'wav');
     const client = nginx[which];
@@ -184,10 +207,12 @@ describe.skipIf(!hasNginx)('docs/nginx.conf', () => {
   test('serves nothing from the disk once the delete was acknowledged', async ({
     nginx: { service, direct },
   }) => {
-    const { id, path } = await addTone(service, 'Deleted from disk', 'wav');
-    expect((await direct.ask('GET', path)).status).toBe(200);
+    const { body } = await service.upload(promptForm('Deleted from disk'));
+    const { media_prompt_id: id, url } = body.data;
+    const { path } = await putRendition(service, body.data, 'pcm8k');
+    for (const there of [url, path]) expect((await direct.ask('GET', there)).status).toBe(200);
     expect((await service.call('DELETE', `/v3/media-prompts/${id}`)).status).toBe(200);
-    expect((await direct.ask('GET', path)).status).toBe(404);
+    for (const gone of [url, path]) expect((await direct.ask('GET', gone)).status).toBe(404);
   });
 
   test('lets uploads through to the service', async ({ nginx: { proxy } }) => {

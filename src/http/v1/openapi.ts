@@ -2,9 +2,8 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { binaryFile } from '../fields.ts';
 import {
-  audioAnswers,
-  audioHeadAnswers,
   FILE_DESCRIPTION,
+  recordingAnswers,
   retryAfter,
   unsatisfiableHeaders,
   uploadLocation,
@@ -304,7 +303,7 @@ export const v1Paths: ZodOpenApiPathsObject = {
       summary: 'Get the audio',
       ...ONE,
       responses: {
-        ...audioAnswers,
+        ...recordingAnswers.get,
         400: BAD_ID,
         404: NOT_FOUND,
         412: PRECONDITION_FAILED,
@@ -317,7 +316,7 @@ export const v1Paths: ZodOpenApiPathsObject = {
       summary: 'Get the headers of the audio',
       ...ONE,
       responses: {
-        ...audioHeadAnswers,
+        ...recordingAnswers.head,
         400: BAD_ID,
         404: NOT_FOUND,
         412: PRECONDITION_FAILED,

@@ -1,11 +1,12 @@
 import { create as contentDisposition } from 'content-disposition';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { originalOf } from '../../library/track.ts';
 import { requireWriter } from '../authentication.ts';
 import { type FieldFault, invalidFields, messageOf, RequestError } from '../failure.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
 import { createAnswers } from '../recording-answer.ts';
 import { sendJson } from '../send-json.ts';
-import { sendRecording } from '../send-recording.ts';
+import { goneError, sendRecording } from '../send-recording.ts';
 import { readUpload } from '../upload.ts';
 import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
@@ -141,7 +142,8 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
       cacheControl: `private, max-age=${options.contentMaxAgeSeconds}`,
       contentDisposition: dispositionOf(presentMedia(prompt).originalFileName),
     });
-    await sendRecording(request, reply, library, { prompt, bytes: undefined }, answerTo);
+    const playable = { prompt, track: originalOf(prompt), bytes: undefined };
+    if (!(await sendRecording(request, reply, library, playable, answerTo))) throw goneError();
   }
 }
 

@@ -9,6 +9,7 @@ const FIELDS: Readonly<Record<Subject, string>> = {
   name: 'File',
   'org-unit': 'org_unit_id',
   prompt: 'id',
+  rendition: 'id',
 };
 
 /** HTTP has a status of its own for these; v1 documents them as validation errors. */

@@ -3,6 +3,8 @@ import type { ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-opena
 import { errorSchema } from '../envelope-schemas.ts';
 import { binaryFile } from '../fields.ts';
 import { FILE_DESCRIPTION, retryAfter, uploadLocation } from '../openapi-parts.ts';
+import { AUDIO } from './audio-examples.ts';
+import { promptWithAudioAnswer } from './audio-schemas.ts';
 import { deleteAnswer, listAnswer, listQuery, promptAnswer, promptParams, uploadFields } from './schemas.ts';
 
 const REQUEST_ID = '7eddd4c6-4c38-46dc-a1b9-3a35e1dfb8ae';
@@ -32,7 +34,7 @@ const PROMPT = {
   modified_on: '2026-11-20T10:31:52.483Z',
 };
 
-const success = (data: unknown) => ({
+export const success = (data: unknown) => ({
   code: 200,
   message: 'Success',
   data,
@@ -40,7 +42,7 @@ const success = (data: unknown) => ({
   timestamp: TIMESTAMP,
 });
 
-const failure = (code: number, message: string, fault?: { field: string; code: string }) => ({
+export const failure = (code: number, message: string, fault?: { field: string; code: string }) => ({
   code,
   message,
   data: null,
@@ -49,16 +51,16 @@ const failure = (code: number, message: string, fault?: { field: string; code: s
   timestamp: TIMESTAMP,
 });
 
-const answer = (description: string, schema: z.ZodType, example: unknown) => ({
+export const answer = (description: string, schema: z.ZodType, example: unknown) => ({
   description,
   content: { 'application/json': { schema, example } },
 });
 
-const refusal = (description: string, example: ReturnType<typeof failure>) =>
+export const refusal = (description: string, example: ReturnType<typeof failure>) =>
   answer(description, errorSchema, example);
 
 /** What every route that needs a token may answer. */
-const COMMON: ZodOpenApiResponsesObject = {
+export const COMMON: ZodOpenApiResponsesObject = {
   401: {
     ...refusal('No valid token.', failure(401, 'Send a valid token: Authorization: Bearer <token>.')),
     headers: z.object({ 'WWW-Authenticate': z.literal('Bearer') }),
@@ -100,7 +102,7 @@ const NO_UNIT = refusal(
   }),
 );
 
-const NO_PROMPT = refusal(
+export const NO_PROMPT = refusal(
   'The prompt does not exist within the reach of the token.',
   failure(404, 'There is no such prompt within the reach of your token.', {
     field: 'media_prompt_id',
@@ -108,7 +110,7 @@ const NO_PROMPT = refusal(
   }),
 );
 
-const BAD_ID = refusal(
+export const BAD_ID = refusal(
   'The ID is no ID.',
   failure(400, 'media_prompt_id must be a whole number from 1.', {
     field: 'media_prompt_id',
@@ -204,7 +206,11 @@ export const v3Paths: ZodOpenApiPathsObject = {
       tags: ['Prompts (v3)'],
       requestParams: { path: promptParams },
       responses: {
-        200: answer('The prompt.', promptAnswer, success(PROMPT)),
+        200: answer(
+          'The prompt, with its renditions and what was measured of its audio.',
+          promptWithAudioAnswer,
+          success({ ...PROMPT, ...AUDIO }),
+        ),
         400: BAD_ID,
         404: NO_PROMPT,
         ...COMMON,

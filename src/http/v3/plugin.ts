@@ -8,11 +8,15 @@ import { sendJson } from '../send-json.ts';
 import { readUpload, type Upload } from '../upload.ts';
 import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
+import { type AudioOptions, audioRoutes } from './audio.ts';
+import { promptIdOf } from './input.ts';
 import { PROMPT, presentPrompt } from './present.ts';
-import { listQuery, promptParams, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
+import { presentAudio } from './present-audio.ts';
+import { listQuery, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
 
 export interface V3Options {
   readonly uploads: Uploads;
+  readonly audio: Omit<AudioOptions, 'library' | 'maxUploadBytes'>;
 }
 
 /** v3 documents 400 for every refusal of the input, whatever HTTP has for it. */
@@ -34,8 +38,8 @@ const UPLOAD_FORM = {
 };
 
 /** The dialect v3: paths, fields, statuses and the envelope. To be registered under `/v3`, behind authentication. */
-export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<void> {
-  const { library } = uploads;
+export async function v3(app: FastifyInstance, { uploads, audio }: V3Options): Promise<void> {
+  const { library, limits } = uploads;
   app.setErrorHandler((error, request, reply) =>
     answerFailure(error, request, reply, (status) => (DOCUMENTED_AS_400.has(status) ? 400 : status)),
   );
@@ -52,6 +56,7 @@ export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<
   methodNotAllowed(app, '/media-prompts', ['GET', 'HEAD', 'POST']);
   methodNotAllowed(app, '/media-prompts/list', ['GET', 'HEAD']);
   methodNotAllowed(app, '/media-prompts/:media_prompt_id', ['GET', 'HEAD', 'DELETE']);
+  audioRoutes(app, { ...audio, library, maxUploadBytes: limits.maxBytes });
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
     const { principal } = request;
@@ -135,8 +140,8 @@ export async function v3(app: FastifyInstance, { uploads }: V3Options): Promise<
   }
 
   async function get(request: FastifyRequest) {
-    const prompt = await library.get(request.principal, { id: promptIdOf(request) });
-    return success(presentPrompt(prompt), request.id);
+    const found = await library.getWithAudio(request.principal, { id: promptIdOf(request) });
+    return success({ ...presentPrompt(found.prompt), ...presentAudio(found) }, request.id);
   }
 
   async function remove(request: FastifyRequest) {
@@ -155,10 +160,4 @@ function missingFile({ isWhole, file, faults }: Upload): readonly FieldFault[] {
 /** Of a body that was cut off, what is not here is not missing. */
 function expected(faults: readonly FieldFault[], { isWhole }: Upload): readonly FieldFault[] {
   return isWhole ? faults : faults.filter(({ code }) => code !== 'required');
-}
-
-function promptIdOf(request: FastifyRequest): number {
-  const checked = check(promptParams, request.params as Record<string, unknown>);
-  if (!checked.success) throw invalidFields(checked.faults);
-  return checked.data.media_prompt_id;
 }

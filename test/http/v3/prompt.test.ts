@@ -9,7 +9,7 @@ describe('get', () => {
     const { body: uploaded } = await service.upload(promptForm('Get me'));
     const { status, body } = await service.get(`/v3/media-prompts/${uploaded.data.media_prompt_id}`);
     expect(status).toBe(200);
-    expect(body.data).toEqual(uploaded.data);
+    expect(body.data).toMatchObject(uploaded.data);
   });
 
   test('of an ID that nobody has is a 404', async ({ service }) => {
