@@ -16,6 +16,7 @@ const SUITES: Readonly<
   sync: async () => (await import('./sync.ts')).benchSyncs,
   embedded: async () => (await import('./embedded.ts')).benchEmbedded,
   scale: async () => (await import('./scale.ts')).benchScale,
+  renditions: async () => (await import('./renditions.ts')).benchRenditions,
 };
 
 const { values, positionals } = parseArgs({

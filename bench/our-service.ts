@@ -55,6 +55,8 @@ export async function startService(
       RATE_LIMIT_PER_MINUTE: '0',
       RATE_LIMIT_PER_MINUTE_PER_ADDRESS: '0',
       UPLOAD_QUEUE_SECONDS: '600',
+      // No peer converts anything.
+      RENDITION_ENGINE: 'off',
       // The database is one that no pooler shares.
       DATABASE_PREPARED_STATEMENTS: 'on',
       ...env,

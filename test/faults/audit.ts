@@ -36,8 +36,13 @@ const STRAYS = `
   select 'recording of no prompt ' || r.id as stray from recordings r
     where not exists (select 1 from prompts p where p.recording_id = r.id)
   union all
-  select 'kept blob of no recording ' || b.name from blobs b
-    where b.state = 'kept' and not exists (select 1 from recordings r where r.blob_name = b.name)`;
+  select 'kept blob of nothing ' || b.name from blobs b
+    where b.state = 'kept' and not exists (select 1 from recordings r where r.blob_name = b.name)
+      and not exists (select 1 from renditions v where v.blob_name = b.name)`;
+const RENDITIONS = `
+  select v.kind as name, v.recording_id::text as id, '' as uuid, v.blob_name as blob, v.sha256,
+    v.file_size::text as size, b.state, b.extension
+  from renditions v left join blobs b on b.name = v.blob_name where v.state = 'ready'`;
 
 const IN_FLIGHT = 8;
 /** Files of earlier audits that were found whole: a process that is killed takes nothing of them back. */
@@ -62,7 +67,8 @@ export async function audit(service: Service, book: Book, options: AuditOptions 
       ...book.contradictions,
       ...(await client.query<{ stray: string }>(STRAYS)).rows.map(({ stray }) => stray),
       ...falseFates(book, rows),
-      ...(await falseBytes(rows, uploads, isWhole)),
+      ...(await falseBytes([...rows.values()], uploads, isWhole)),
+      ...(await falseBytes((await client.query<Row>(RENDITIONS)).rows, uploads, isWhole)),
       ...(await falseFiles(client, uploads, isSettled)),
       ...(await falseAnswers(ask, fresh, rows)),
     ];
@@ -98,12 +104,8 @@ function falseFates(book: Book, rows: ReadonlyMap<string, Row>): string[] {
   return [...ofBook, ...unheardOf.map((name) => `invented: ${name}`)];
 }
 
-async function falseBytes(
-  rows: ReadonlyMap<string, Row>,
-  uploads: string,
-  isWhole: boolean,
-): Promise<string[]> {
-  const wanted = [...rows.values()].filter(({ blob }) => isWhole || !proven.has(blob));
+async function falseBytes(rows: readonly Row[], uploads: string, isWhole: boolean): Promise<string[]> {
+  const wanted = rows.filter(({ blob }) => isWhole || !proven.has(blob));
   return await inTurns(wanted, async ({ name, blob, sha256, state, extension }) => {
     if (state !== 'kept') return `unkept: ${name} has bytes that are ${state}`;
     const found = await sha256Of(join(uploads, 'call-flow-recordings', `${blob}.${extension}`));

@@ -32,6 +32,7 @@ interface Outage {
   readonly end: (database: DatabaseServer) => Promise<void>;
   /** ms */
   readonly lasts: number;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const outages: readonly Outage[] = [
@@ -42,6 +43,8 @@ const outages: readonly Outage[] = [
     begin: async (database) => database.freeze(),
     end: async (database) => database.thaw(),
     lasts: FROZEN,
+    // Each upload is refused after five seconds: in turns, the last of them would hear of it too late.
+    env: NO_TURNS,
   },
 ];
 
@@ -52,7 +55,7 @@ test.each(outages)(
     const chance = createChance(outage.what);
     const dataDir = await newDataDir();
     const database = await startDatabaseServer(join(dataDir, 'server'));
-    const service = await startService(dataDir, { env: { DATABASE_URL: database.url, ...NO_TURNS } });
+    const service = await startService(dataDir, { env: { DATABASE_URL: database.url, ...outage.env } });
     const book = createBook();
     const asked: Asked[] = [];
     const faults: string[] = [];

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
+import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
 import { noise } from '../support/wav.ts';
 import { audit } from './audit.ts';
 import { type Book, createBook, type Fate } from './book.ts';
 import { createAsk, formOf, V3 } from './http.ts';
 import { isShort } from './scale.ts';
-import { makeFolder, newDataDir, runUntilKilled, type Service, startService } from './service.ts';
+import { databaseOf, makeFolder, newDataDir, runUntilKilled, type Service, startService } from './service.ts';
 
 /** Three blocks of what is written at once. */
 /** Sweeps come sooner. */
@@ -69,6 +70,20 @@ async function recover(dataDir: string, book: Book): Promise<void> {
   await service.end('SIGTERM');
 }
 
+/** All nine, once the lease of whoever was killed is over. */
+async function untilRendered(service: Service): Promise<void> {
+  const client = new pg.Client({ connectionString: await databaseOf(service) });
+  await client.connect();
+  try {
+    const ready = "select count(*)::int as ready from renditions where state = 'ready'";
+    await expect
+      .poll(async () => (await client.query(ready)).rows, { timeout: 60_000, interval: 100 })
+      .toEqual([{ ready: 9 }]);
+  } finally {
+    await client.end();
+  }
+}
+
 const uploads: readonly Case[] = [
   { step: 'announced', fate: 'gone' },
   { step: 'staging-opened', fate: 'gone' },
@@ -84,6 +99,7 @@ const uploads: readonly Case[] = [
 const badAudio = ['unstaged', 'struck'];
 const takenName = ['bytes-removed', 'struck'];
 const deletes = ['delete-committed', 'bytes-removed', 'struck'];
+const renditions = ['renditions-claimed', 'renditions-made', 'renditions-published', 'renditions-committed'];
 /** Where the first kill leaves something for the sweeper, and where the second one stops the sweeper. */
 const sweeps = [
   { left: 'block-written', step: 'sweep-took' },
@@ -100,7 +116,7 @@ const sweeps = [
 test('every step that the service names is one that it is killed at', () => {
   const source = readFileSync(new URL('../../src/steps.ts', import.meta.url), 'utf8');
   const named = [...source.matchAll(/^ {2}\| '([a-z-]+)'/gm)].map(([, step]) => step);
-  const tried = [...uploads.map(({ step }) => step), ...badAudio, ...takenName, ...deletes];
+  const tried = [...uploads.map(({ step }) => step), ...badAudio, ...takenName, ...deletes, ...renditions];
   expect(new Set(named)).toEqual(
     new Set([...tried, ...sweeps.map(({ step }) => step)].map((step) => step.split(':')[0])),
   );
@@ -146,6 +162,21 @@ describe('a kill -9 at a step of', () => {
       await remove(service, book, 'deleted');
     });
     demand(book, 'deleted', 'gone');
+    await recover(dataDir, book);
+  });
+
+  test.each(renditions)('the making of renditions, %s: all are there in the end', async (step) => {
+    const dataDir = await newStartedDataDir();
+    const book = createBook();
+    const making = { ...env, RENDITION_ENGINE: 'ffmpeg' };
+    await runUntilKilled(dataDir, { env: making, killAtStep: step }, async (service) => {
+      await upload(service, book, step, noise(16_044, 3));
+      await service.exit;
+    });
+    demand(book, step, 'there');
+    const service = await startService(dataDir, { env: making });
+    await untilRendered(service);
+    await service.end('SIGTERM');
     await recover(dataDir, book);
   });
 

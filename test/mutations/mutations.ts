@@ -516,4 +516,55 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'return sha256 !== null',
     tests: ['test/library/verify.test.ts'],
   },
+
+  // Renditions
+  {
+    name: 'a delete leaves the renditions of its prompt',
+    file: 'src/catalogue/prompts.ts',
+    from: 'select blob_name from recording union all select blob_name from rendition',
+    to: 'select blob_name from recording',
+    tests: ['test/library/renditions.test.ts'],
+  },
+  {
+    name: 'a delete gives up when a rendition is committed meanwhile',
+    file: 'src/catalogue/prompts.ts',
+    from: 'if (!isOutdated || attempt === REMOVALS) throw error;',
+    to: 'throw error;',
+    tests: ['test/catalogue/rendition-jobs.test.ts'],
+  },
+  {
+    name: 'one org unit keeps all others out of the queue of renditions',
+    file: 'src/catalogue/rendition-jobs.ts',
+    from: "to === 'up' ? '>' : '<='",
+    to: "to === 'up' ? '>=' : '<='",
+    tests: ['test/catalogue/rendition-jobs.test.ts'],
+  },
+  {
+    name: 'who lost a job of the queue commits it all the same',
+    file: 'src/catalogue/rendition-jobs.ts',
+    from: "    .where('holder', '=', holder)\n    .forUpdate()",
+    to: '    .forUpdate()',
+    tests: ['test/catalogue/rendition-jobs.test.ts'],
+  },
+  {
+    name: 'a rendition that cannot be made is tried for ever',
+    file: 'src/library/renderer.ts',
+    from: 'attempts >= ATTEMPTS',
+    to: 'attempts > 1000',
+    tests: ['test/library/renditions.test.ts'],
+  },
+  {
+    name: 'a service that ends keeps its jobs until their leases are over',
+    file: 'src/library/renderer.ts',
+    from: 'await postponeJob(db, recordingId, holder, { pauseMs: 0, isForgiven: true });',
+    to: '',
+    tests: ['test/library/renditions.test.ts'],
+  },
+  {
+    name: 'a backup holds renditions',
+    file: 'src/catalogue/dump.ts',
+    from: ' and not exists (select from renditions v where v.blob_name = t.name)',
+    to: '',
+    tests: ['test/backup/renditions.test.ts'],
+  },
 ];
