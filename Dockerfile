@@ -10,7 +10,7 @@ RUN ["npm", "prune", "--omit=dev"]
 
 FROM node:24-slim
 RUN ["apt-get", "update"]
-RUN ["apt-get", "install", "-y", "--no-install-recommends", "tini"]
+RUN ["apt-get", "install", "-y", "--no-install-recommends", "tini", "ffmpeg"]
 WORKDIR /app
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
