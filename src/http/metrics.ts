@@ -119,7 +119,18 @@ export function metrics(
     help: 'Recordings whose renditions are being made',
     registers,
     collect() {
-      this.set(library.rendering());
+      this.set(library.rendering().running);
+    },
+  });
+  new Counter({
+    name: 'media_prompts_rendition_jobs_total',
+    help: 'Recordings whose renditions were made, cannot be made, or are to be tried again',
+    labelNames: ['outcome'] as const,
+    registers,
+    collect() {
+      const { made, failed, postponed } = library.rendering();
+      this.reset();
+      for (const [outcome, jobs] of Object.entries({ made, failed, postponed })) this.inc({ outcome }, jobs);
     },
   });
 

@@ -48,7 +48,7 @@ export function audioVerbs({ get, findPlayable, renditions }: Parts) {
     /** Queues what recordings from before lack, in the background, until stopped. Nothing where there is no converter. */
     fillIn: renditions.fillIn,
 
-    /** Recordings whose renditions are being made by this process. */
-    rendering: renditions.running,
+    /** What this process is doing about renditions, and has done. */
+    rendering: renditions.figures,
   };
 }

@@ -19,6 +19,17 @@ export interface RendererDeps extends MakeDeps {
   ) => void;
 }
 
+/** What a renderer is doing, and what came of its work since its start. */
+export interface RendererFigures {
+  /** Recordings being worked at. */
+  readonly running: number;
+  readonly made: number;
+  /** Given up for good. */
+  readonly failed: number;
+  /** To be tried again. */
+  readonly postponed: number;
+}
+
 /** What works off the queue of renditions. */
 export interface Renderer {
   /** Looks whether there is something to do: once uploads leave room for it, or at once where somebody waits. */
@@ -27,8 +38,7 @@ export interface Renderer {
   giveWay(arriving: number): void;
   /** Resolves when this process is done with some recording; at the latest after `ms`. */
   progress(ms: number): Promise<void>;
-  /** Recordings being worked at. */
-  running(): number;
+  readonly figures: () => RendererFigures;
   /** Gives back what is being worked at. */
   close(): Promise<void>;
 }
@@ -61,9 +71,9 @@ export function createRenderer(deps: RendererDeps): Renderer {
   const holder = randomUUID();
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
-  let making = 0;
+  const figures = { running: 0, made: 0, failed: 0, postponed: 0 };
   let afterUnit = 0;
-  let waiting: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   const ready = clearWorkbenches();
   const looking = setInterval(() => wake(), LOOK).unref();
   let lastUpload = Number.NEGATIVE_INFINITY;
@@ -97,9 +107,9 @@ export function createRenderer(deps: RendererDeps): Renderer {
       afterUnit = job.orgUnitId;
       // There may be more than one can do.
       wake();
-      making += 1;
+      figures.running += 1;
       await perform(job);
-      making -= 1;
+      figures.running -= 1;
       tellOfProgress();
     }
   }
@@ -110,9 +120,8 @@ export function createRenderer(deps: RendererDeps): Renderer {
     const signal = AbortSignal.any([stopping.signal, lease.signal]);
     try {
       // Whoever tried before may have been taken down by it.
-      if (job.attempts > ATTEMPTS)
-        await giveUp(deps, job, holder, 'The conversion was broken off each time.');
-      else await makeRenditions(deps, job, holder, signal);
+      if (job.attempts > ATTEMPTS) await abandon(job, 'The conversion was broken off each time.');
+      else if (await makeRenditions(deps, job, holder, signal)) figures.made += 1;
     } catch (error) {
       // Should this fail too, the lease decides.
       await settle(job, error, lease.signal).catch(() => undefined);
@@ -129,22 +138,21 @@ export function createRenderer(deps: RendererDeps): Renderer {
       return;
     }
     deps.onFault(error, job);
-    if (error instanceof ConversionError && error.code === 'unusable-audio') {
-      await giveUp(deps, job, holder, error.message);
-    } else if (isOfStores(error)) {
-      await postponeJob(db, recordingId, holder, { pauseMs: PAUSE_OF_STORES, isForgiven: true });
-    } else if (attempts >= ATTEMPTS) {
-      const why = error instanceof ConversionError ? error.message : 'The conversion failed.';
-      await giveUp(deps, job, holder, `${why} It was tried ${attempts} times.`);
-    } else {
-      await postponeJob(db, recordingId, holder, { pauseMs: FIRST_PAUSE * 2 ** (attempts - 1) });
+    const reason = finalReason(error, attempts);
+    if (reason !== undefined) {
+      await abandon(job, reason);
+      return;
     }
+    figures.postponed += 1;
+    await postponeJob(db, recordingId, holder, pauseAfter(error, attempts));
+  }
+
+  async function abandon(job: RenditionJob, reason: string): Promise<void> {
+    if (await giveUp(deps, job, holder, reason)) figures.failed += 1;
   }
 
   function tellOfProgress(): void {
-    const told = waiting;
-    waiting = [];
-    for (const tell of told) tell();
+    for (const tell of waiting) tell();
   }
 
   return {
@@ -154,13 +162,15 @@ export function createRenderer(deps: RendererDeps): Renderer {
     },
     progress: (ms) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        waiting.push(() => {
+        const tell = () => {
           clearTimeout(timer);
+          waiting.delete(tell);
           resolve();
-        });
+        };
+        const timer = setTimeout(tell, ms);
+        waiting.add(tell);
       }),
-    running: () => making,
+    figures: () => ({ ...figures }),
     async close() {
       clearInterval(looking);
       stopping.abort(new Error('the service ends'));
@@ -168,6 +178,20 @@ export function createRenderer(deps: RendererDeps): Renderer {
       tellOfProgress();
     },
   };
+}
+
+/** Why a job is not tried again; undefined when it is. */
+function finalReason(error: unknown, attempts: number): string | undefined {
+  if (error instanceof ConversionError && error.code === 'unusable-audio') return error.message;
+  if (attempts < ATTEMPTS || isOfStores(error)) return undefined;
+  const why = error instanceof ConversionError ? error.message : 'The conversion failed.';
+  return `${why} It was tried ${attempts} times.`;
+}
+
+function pauseAfter(error: unknown, attempts: number) {
+  return isOfStores(error)
+    ? { pauseMs: PAUSE_OF_STORES, isForgiven: true }
+    : { pauseMs: FIRST_PAUSE * 2 ** (attempts - 1) };
 }
 
 /** A store that is away, or full, says nothing about the recording. */

@@ -8,7 +8,7 @@ import { fillInRenditions } from './backfill.ts';
 import { LibraryError } from './errors.ts';
 import { promptNotFound } from './faults.ts';
 import type { Prompt } from './prompt.ts';
-import { createRenderer, type Renderer, type RendererDeps } from './renderer.ts';
+import { createRenderer, type Renderer, type RendererDeps, type RendererFigures } from './renderer.ts';
 import { createRenditionDesk, noConverter, pending } from './rendition-desk.ts';
 import { RENDITION_KINDS, type Track, trackOf } from './track.ts';
 import { drawWaveform, type Waveform } from './waveform.ts';
@@ -57,6 +57,8 @@ export interface RenditionsContext {
   readonly onLeftBehind: (error: unknown) => void;
 }
 
+const NOTHING_DONE: RendererFigures = { running: 0, made: 0, failed: 0, postponed: 0 };
+
 /** Measured and made together with it: whoever waits for a measurement waits for this. */
 const FIRST = 'pcm8k' satisfies RenditionKind;
 
@@ -90,7 +92,7 @@ export function createRenditions(context: RenditionsContext, deps: RenditionDeps
     await: desk.await,
     wake: () => renderer?.wake(),
     giveWay: (arriving: number) => renderer?.giveWay(arriving),
-    running: () => renderer?.running() ?? 0,
+    figures: () => renderer?.figures() ?? NOTHING_DONE,
 
     async conversion(): Promise<Conversion> {
       const { converter, reason } = await chosen;

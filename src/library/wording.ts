@@ -7,12 +7,12 @@ import { rowFrom } from './prompt-row.ts';
  * A dialect's wording of a prompt is a table, a `Shape`: its members in their order, each with what it tells. One
  * prompt is worded by `present`; a page of a list by the database, which makes the text that is answered.
  */
-export type { Shape };
+export type { Shape, Worded };
 
 const ofFormat = (property: 'extension' | 'contentType') =>
   Object.fromEntries(Object.entries(FORMATS).map(([container, format]) => [container, format[property]]));
 
-/** What can be told of a prompt. */
+/** What can be told of a prompt, and what a dialect may make its members of. */
 export const its = {
   id: { field: 'id' },
   uuid: { field: 'uuid' },
@@ -42,8 +42,8 @@ export const keyAfter = (start: string) =>
   ({ parts: [start, its.recordingName, '.', its.extension] }) as const satisfies Saying;
 
 /** The first of these that a prompt has; the last is one that every prompt has. */
-export const firstOf = <const Of extends readonly (typeof its)[keyof typeof its][]>(...sayings: Of) =>
-  ({ firstOf: sayings }) satisfies Saying;
+export const firstOf = (...sayings: readonly (typeof its)[keyof typeof its][]) =>
+  ({ firstOf: sayings }) as const satisfies Saying;
 
 /** A prompt in the words of a shape. */
 export function present<Of extends Shape>(shape: Of, prompt: Prompt): Worded<Of> {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { afterAll, onTestFinished } from 'vitest';
+import { afterAll, onTestFinished, vi } from 'vitest';
 import type { AudioFacts } from '../../src/audio/facts.ts';
 import type { Container } from '../../src/audio/formats.ts';
 import { RENDITIONS, type RenditionKind } from '../../src/audio/renditions.ts';
@@ -19,6 +19,9 @@ import { type ConverterChoice, chooseConverter } from '../../src/conversion/choo
 import type { Converter } from '../../src/conversion/converter.ts';
 import type { MadeRendition } from '../../src/conversion/render.ts';
 import { ACCEPTED } from '../audio/files.ts';
+
+// A converter has a low priority, and other tests run beside it.
+vi.setConfig({ testTimeout: 180_000 });
 
 export const ALL_KINDS = Object.keys(RENDITIONS) as readonly RenditionKind[];
 export const DEADLINE_MS = 60_000;

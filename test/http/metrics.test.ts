@@ -30,6 +30,9 @@ test('what is kept for playing, and how often it was of use, can be observed', a
 
 test('how many recordings have their renditions made now can be observed', async ({ service }) => {
   await expect.poll(() => figure(service, 'media_prompts_rendering'), { timeout: 30_000 }).toBe(0);
+  for (const outcome of ['made', 'failed', 'postponed']) {
+    expect(await figure(service, `media_prompts_rendition_jobs_total{outcome="${outcome}"}`)).toBe(0);
+  }
 });
 
 test('answers are timed by route, and no url, name or token is among the labels', async ({ service }) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RENDITIONS } from '../../src/audio/renditions.ts';
 import { retryFailed } from '../../src/catalogue/rendition-jobs.ts';
+import { file, text } from '../support/multipart.ts';
 import {
   ALL_READY,
   countRows,
@@ -17,6 +18,7 @@ import {
   uploadPrompt,
 } from '../support/rendering.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { noise } from '../support/wav.ts';
 
 const ALL_FAILED = KINDS.map(() => 'failed');
 
@@ -59,6 +61,30 @@ describe('the renditions of an upload', () => {
     expect(await countRows(service)).toEqual({ renditions: 9, reports: 1, jobs: 0, kept: 10, loose: 0 });
   });
 
+  test('are made once by two services on one library, for whoever asks which of them', async () => {
+    const one = await startRendering();
+    const { dataDir, databaseUrl } = one;
+    const other = await startService({ RENDITION_ENGINE: 'ffmpeg' }, { dataDir, databaseUrl });
+    const { name } = await uploadPrompt(one, 'One');
+    const asked = Array.from({ length: 12 }, (_, i) => play(i % 2 === 0 ? one : other, name, 'mp3'));
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(new Set(answers.map(({ bytes }) => bytes.toString('base64'))).size).toBe(1);
+    expect(one.library.rendering().made + other.library.rendering().made).toBe(1);
+    expect(await countRows(one)).toEqual({ renditions: 9, reports: 1, jobs: 0, kept: 10, loose: 0 });
+    await other.close({ data: true });
+  });
+
+  test('are made of the whole recording, however long', async () => {
+    const service = await startRendering();
+    const parts = [file(noise(700_044, 1)), text('name', 'Long'), text('message_type', 'prompt')];
+    const { body } = await service.upload(parts);
+    const { media_prompt_id: id } = body.data;
+    await untilReady(service, id);
+    const { report } = await service.library.getWithAudio({ orgUnitId: 1 }, { id });
+    expect(report?.decodedDurationMs).toBe(43_750);
+  });
+
   test('go with their prompt, rows and bytes', async () => {
     const service = await startRendering();
     const { id, name } = await uploadPrompt(service, 'One');
@@ -77,7 +103,7 @@ describe('the renditions of an upload', () => {
       .poll(() => service.rows('select holder from rendition_jobs where holder is not null'), PATIENCE)
       .toHaveLength(1);
     expect((await service.call('DELETE', `/v3/media-prompts/${id}`)).status).toBe(200);
-    await expect.poll(() => service.library.rendering(), PATIENCE).toBe(0);
+    await expect.poll(() => service.library.rendering().running, PATIENCE).toBe(0);
     expect(await countRows(service)).toEqual({ renditions: 0, reports: 0, jobs: 0, kept: 0, loose: 0 });
     expect(await service.files()).toEqual({ published: [], arriving: [] });
   });
@@ -102,6 +128,7 @@ describe('a rendition that cannot be made', () => {
     expect((await play(service, name, 'pcm8k')).status).toBe(404);
     expect(await reasonOf(service, id)).toMatch(/^[A-Z][^/]+\.(\n|$)/);
     expect(await countRows(service)).toEqual({ renditions: 9, reports: 1, jobs: 0, kept: 1, loose: 0 });
+    expect(service.library.rendering()).toMatchObject({ made: 0, failed: 1 });
 
     await writeFile(original, bytes);
     expect(await retryFailed(service.db)).toBe(1);

@@ -549,8 +549,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a rendition that cannot be made is tried for ever',
     file: 'src/library/renderer.ts',
-    from: 'attempts >= ATTEMPTS',
-    to: 'attempts > 1000',
+    from: 'attempts < ATTEMPTS',
+    to: 'attempts < 1000',
     tests: ['test/library/renditions.test.ts'],
   },
   {

@@ -1,7 +1,11 @@
-import { expect, onTestFinished } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFinished, vi } from 'vitest';
 import { RENDITIONS } from '../../src/audio/renditions.ts';
 import { promptForm } from './multipart.ts';
 import { startService, type TestService } from './service.ts';
+
+// A converter has a low priority, and other tests run beside it.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** What is waited for a conversion on a busy machine, ms. */
 export const PATIENCE = { timeout: 60_000, interval: 50 };
@@ -47,13 +51,18 @@ export async function untilReady(service: TestService, id: number): Promise<void
   await expect.poll(() => statesOf(service, id), PATIENCE).toEqual(ALL_READY);
 }
 
-/** Asks for the bytes of a rendition as an engine does. */
+/** Asks for the bytes of a rendition as an engine does, and again as long as they are not made yet. */
 export async function play(
   service: TestService,
   recordingName: string,
   kind: keyof typeof RENDITIONS,
 ): Promise<{ readonly status: number; readonly type: string | null; readonly bytes: Buffer }> {
   const answer = await fetch(service.base + pathOf(recordingName, kind));
+  if (answer.status === 503) {
+    await answer.arrayBuffer();
+    await delay(Number(answer.headers.get('retry-after')) * 1000);
+    return await play(service, recordingName, kind);
+  }
   const bytes = Buffer.from(await answer.arrayBuffer());
   return { status: answer.status, type: answer.headers.get('content-type'), bytes };
 }
