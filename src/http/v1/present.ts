@@ -1,5 +1,5 @@
 import type { Prompt } from '../../library/prompt.ts';
-import { firstOf, its, keyAfter, present, type Shape } from '../../library/wording.ts';
+import { firstOf, its, keyAfter, present, type Shape, type Worded } from '../../library/wording.ts';
 
 /** A prompt as v1 says it. */
 export const MEDIA = {
@@ -12,4 +12,4 @@ export const MEDIA = {
   description: its.description,
 } as const satisfies Shape;
 
-export const presentMedia = (prompt: Prompt) => present(MEDIA, prompt);
+export const presentMedia = (prompt: Prompt): Worded<typeof MEDIA> => present(MEDIA, prompt);

@@ -1,5 +1,5 @@
 import type { Prompt } from '../../library/prompt.ts';
-import { its, keyAfter, present, type Shape } from '../../library/wording.ts';
+import { its, keyAfter, present, type Shape, type Worded } from '../../library/wording.ts';
 import { PLAYBACK } from '../playback.ts';
 
 /** A prompt as v3 says it. The first four members are the documented ones, in their documented order. */
@@ -27,4 +27,4 @@ export const PROMPT = {
   modified_on: its.modifiedOn,
 } as const satisfies Shape;
 
-export const presentPrompt = (prompt: Prompt) => present(PROMPT, prompt);
+export const presentPrompt = (prompt: Prompt): Worded<typeof PROMPT> => present(PROMPT, prompt);
