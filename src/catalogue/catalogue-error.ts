@@ -5,7 +5,8 @@
  * - `name-taken`: the unique constraint on a prompt's name refused the row; nothing was written.
  * - `unit-gone`: the org unit that a row names does not exist; nothing was written.
  * - `quota-exceeded`: a QuotaExceededError; nothing was written.
- * - `outdated`: what a delete found is no longer all that there is; nothing was written, and it may begin anew.
+ * - `outdated`: what a delete found is no longer all that there is, or it stood in another's way; nothing was written,
+ *   and it may begin anew.
  */
 export type CatalogueErrorCode =
   | 'unavailable'
@@ -62,6 +63,9 @@ export function catalogueErrorFrom(error: unknown): unknown {
   }
   if (state === '23503' && constraint === 'renditions_recording_id_fkey') {
     return new CatalogueError('outdated', 'A rendition was committed meanwhile.', { cause: error });
+  }
+  if (state === '40P01') {
+    return new CatalogueError('outdated', 'Another statement waited for this one.', { cause: error });
   }
   if (state === '53100') {
     return new CatalogueError('full', 'The disk of the database is full.', { cause: error });

@@ -27,6 +27,9 @@ export interface RenditionJob {
   readonly settledKinds: readonly string[];
 }
 
+/** How long the server waits for a process that stopped in the middle of a commit, ms. */
+const STALL_TIMEOUT = 3_000;
+
 const inMs = (ms: number) => sql<string>`now() + make_interval(secs => ${ms / 1000}::double precision)`;
 
 const dueIn = (priority: number, from: number, to: 'up' | 'down') => sql`(
@@ -205,7 +208,11 @@ async function lockJob(trx: Database, { recordingId, holder }: JobOutcome): Prom
     .selectFrom('recordings')
     .where('id', '=', recordingId)
     .forKeyShare()
-    .select('id')
+    .select([
+      'id',
+      // A process that stops in the middle of a commit shall not hold up a delete for ever.
+      sql`set_config('idle_in_transaction_session_timeout', ${String(STALL_TIMEOUT)}, true)`.as('stall'),
+    ])
     .executeTakeFirst();
   const job = await trx
     .selectFrom('rendition_jobs')
@@ -261,6 +268,8 @@ export async function hurryJob(db: Database, recordingName: string): Promise<boo
           .selectFrom('recordings as r')
           .innerJoin('prompts as p', 'p.recording_id', 'r.id')
           .where('r.blob_name', '=', recordingName)
+          // One that is being deleted is not there, instead of a key that fails.
+          .forKeyShare('r')
           .select(['r.id', 'p.org_unit_id', sql<number>`${PRIORITIES.waited}::smallint`.as('priority')]),
       )
       .onConflict((conflict) => conflict.column('recording_id').doUpdateSet({ priority: PRIORITIES.waited }))
@@ -283,7 +292,7 @@ export async function queueMissing(
         select r.id, p.org_unit_id, a.recipe from recordings r
         join prompts p on p.recording_id = r.id
         left join audio_reports a on a.recording_id = r.id
-        where r.id > ${after}::bigint order by r.id limit ${sql.lit(limit)}
+        where r.id > ${after}::bigint order by r.id limit ${sql.lit(limit)} for key share of r
       ), queued as (
         insert into rendition_jobs (recording_id, org_unit_id, priority)
         select id, org_unit_id, ${sql.lit(PRIORITIES.filling)} from looked

@@ -181,7 +181,10 @@ export async function forgetRendition(db: Database, blobName: string, leaseMs: n
                 sql<number>`${sql.lit(PRIORITIES.filling)}`.as('priority'),
               ]),
           )
-          .onConflict((conflict) => conflict.doNothing()),
+          .onConflict((conflict) =>
+            // Whoever is at work took this rendition for made.
+            conflict.column('recording_id').doUpdateSet({ holder: null, due_at: sql<string>`now()` }),
+          ),
       )
       .updateTable('blobs')
       .from('gone')

@@ -7,6 +7,8 @@ const run = promisify(execFile);
 const TRIAL: RunBounds = { cpuSeconds: 5, fileBytes: 1e6, memoryBytes: 1e9 };
 const OPEN_FILES = 64;
 const NICENESS = 10;
+/** For a program that only has to say that it is there, ms. */
+const PATIENCE = 5_000;
 /**
  * Where Linux shares the processor out by sessions first, a low priority counts only within one's own, and a process
  * of its own group has one to itself: then the session is what must be told.
@@ -35,7 +37,9 @@ export async function locate(
 ): Promise<readonly (string | null)[]> {
   const script = 'for name; do command -v "$name" || echo; done';
   const env = searchPath === undefined ? undefined : { PATH: searchPath };
-  const found = await run('/bin/sh', ['-c', script, 'sh', ...names], { env }).catch(() => ({ stdout: '' }));
+  const found = await run('/bin/sh', ['-c', script, 'sh', ...names], { env, timeout: PATIENCE }).catch(
+    () => ({ stdout: '' }),
+  );
   const lines = found.stdout.split('\n');
   return names.map((_, place) => (lines[place]?.startsWith('/') ? lines[place] : null));
 }
@@ -99,7 +103,7 @@ async function firstThatWorks(ways: readonly (readonly string[])[]): Promise<rea
 }
 
 async function works([program = '', ...args]: readonly string[]): Promise<boolean> {
-  return await run(program, [...args, 'true']).then(
+  return await run(program, [...args, 'true'], { timeout: PATIENCE }).then(
     () => true,
     () => false,
   );

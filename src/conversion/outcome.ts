@@ -11,7 +11,7 @@ const NOT_THE_FILE: readonly (readonly [RegExp, string])[] = [
   [/File too large/i, 'The conversion failed, because its result became too large.'],
   [/Cannot allocate memory|Out of memory/i, 'The conversion failed, because it took too much memory.'],
   [
-    /Too many open files|Read-only file|Permission denied|failed to execute/i,
+    /Too many open files|Read-only file|Permission denied|Operation not permitted|failed to execute|Resource temporarily unavailable|shared librar|received signal|^(?:unshare|prlimit|nice|setpriv|sh|\/bin\/sh):/im,
     'The conversion failed on this machine.',
   ],
   [
@@ -23,6 +23,9 @@ const NOT_THE_FILE: readonly (readonly [RegExp, string])[] = [
 const NOT_WRITTEN = /^(?:Error (?:writing|closing) .*|av_interleaved_write_frame\(\): .*)$/m;
 /** What a decoder dies of that was led astray; the other signals come from outside of it. */
 const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGABRT']);
+
+/** A shell that finds no program, or may not run it, and ffmpeg when it is told to end. */
+const NOT_A_VERDICT: ReadonlySet<number> = new Set([126, 127, 255]);
 
 /** Keeps the end of a text that may never end. */
 export interface Tail {
@@ -61,6 +64,11 @@ export function faultOf(end: number | string | null, stderr: string): Conversion
   if (typeof end === 'string' && !CRASHES.has(end)) {
     const why = end === 'SIGXFSZ' ? 'its result became too large' : 'it was ended from outside';
     return failed(`The conversion failed, because ${why}.`, end);
+  }
+  if (typeof end === 'number' && NOT_A_VERDICT.has(end)) {
+    return (
+      faultOfOurs(stderr) ?? failed('The conversion failed on this machine.', stderr.slice(-CAUSE_LENGTH))
+    );
   }
   return faultOfOurs(stderr) ?? unusable('The audio cannot be decoded');
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
 import type { Playable } from '../library/shelf.ts';
+import { partsOf } from '../library/track.ts';
 import { type ExpressLaneOptions, openExpressLane } from './express-lane.ts';
 import type { Load } from './load-shedding.ts';
 import { methodNotAllowed } from './method-not-allowed.ts';
@@ -54,14 +55,18 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
     const { file } = request.params as { file: string };
     const [, name = '', extension = ''] = /^([^.]+)\.([^.]+)$/.exec(file) ?? [];
     const isFull = !load.hasRoomToPlay();
+    if (isFull && access === 'token') load.refusePlayback();
+    if (access === 'token' && !(await isReached(request, name))) throw goneError();
     const playable = isFull ? library.atHand(file) : await library.findPlayable(name, extension);
-    if (isFull && (playable === undefined || access === 'token')) load.refusePlayback();
+    if (isFull && playable === undefined) load.refusePlayback();
     if (playable === undefined) throw goneError();
-    if (access === 'token' && !(await isReached(request, playable))) throw goneError();
     return playable;
   }
-  /** What a token does not reach must look like what never was. */
-  async function isReached({ principal }: FastifyRequest, { prompt }: Playable): Promise<boolean> {
+
+  /** What a token does not reach must look like what never was, and nothing is made of it. */
+  async function isReached({ principal }: FastifyRequest, name: string): Promise<boolean> {
+    const prompt = await library.findByRecording(partsOf(name).recordingName);
+    if (prompt === undefined) return false;
     try {
       await library.get(principal, { id: prompt.id });
       return true;

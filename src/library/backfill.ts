@@ -11,6 +11,8 @@ const MOST_QUEUED = 1_000;
 /** Between two looks at a queue that is full, and between two walks, ms. */
 const PAUSE = 1_000;
 const PAUSE_BETWEEN_WALKS = 3_600_000;
+/** After a walk that failed, ms. */
+const PAUSE_AFTER_FAULT = 15_000;
 
 /**
  * Walks all recordings and queues, behind everything else, those that lack renditions: from before there was a
@@ -40,8 +42,14 @@ export function fillInRenditions(
 
   const walking = (async () => {
     while (!signal.aborted) {
-      await walk().catch(onFault);
-      await pause(PAUSE_BETWEEN_WALKS);
+      const isDone = await walk().then(
+        () => true,
+        (error: unknown) => {
+          onFault(error);
+          return false;
+        },
+      );
+      await pause(isDone ? PAUSE_BETWEEN_WALKS : PAUSE_AFTER_FAULT);
     }
   })();
 

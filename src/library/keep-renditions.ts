@@ -3,9 +3,10 @@ import { createReadStream } from 'node:fs';
 import { RENDITIONS } from '../audio/renditions.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
-import { announce, strike } from '../catalogue/ledger.ts';
+import { announce, renewLease, strike } from '../catalogue/ledger.ts';
 import type { NewRendition } from '../catalogue/rendition-jobs.ts';
 import type { MadeRendition } from '../conversion/render.ts';
+import { lostPlace } from './faults.ts';
 import { newRecordingName } from './recording-name.ts';
 
 export interface KeepDeps {
@@ -55,6 +56,8 @@ export async function keepRenditions(
     for (const { kind, path, blobName, codec, sampleRate, channels } of named) {
       const hash = createHash('sha256');
       let fileSize = 0;
+      // The files before it may have taken a while.
+      if (!(await renewLease(db, blobName, uploadLeaseMs + MORE))) throw lostPlace();
       const staged = await blobs.stage(blobName, createReadStream(path), signal, (chunk) => {
         hash.update(chunk);
         fileSize += chunk.byteLength;

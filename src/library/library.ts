@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { RENDITIONS } from '../audio/renditions.ts';
+import { RENDITIONS, type RenditionKind } from '../audio/renditions.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf } from '../catalogue/database.ts';
@@ -26,10 +26,11 @@ import { foldName, type NewPromptDetails, type Page, type Prompt } from './promp
 import { promptFrom } from './prompt-row.ts';
 import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
+import { pending } from './rendition-desk.ts';
 import { createRenditions, type RenditionDeps } from './renditions.ts';
 import { createShelf, forgottenByOthers, type Playable, type TellOthers } from './shelf.ts';
 import { type OnSetBack, sweep } from './sweeper.ts';
-import { partsOf, type Track } from './track.ts';
+import { partsOf, renditionName, type Track } from './track.ts';
 import type { MessageType, SortKey } from './vocabulary.ts';
 import type { Shape } from './wording.ts';
 
@@ -174,6 +175,12 @@ export function createLibrary(given: LibraryDeps) {
 
     findPlayable,
 
+    /** The prompt of a recording, whoever asks; undefined when there is none. */
+    async findByRecording(name: string): Promise<Prompt | undefined> {
+      if (!isRecordingName(name)) return undefined;
+      return await inLibraryTerms(async () => (await shelf.take(name))?.prompt);
+    },
+
     /** What plays as this file if neither database nor store need to be asked; else undefined. */
     atHand(file: string): Playable | undefined {
       const playable = shelf.atHand(file.slice(0, file.indexOf('.')));
@@ -250,14 +257,23 @@ export function createLibrary(given: LibraryDeps) {
     return await inLibraryTerms(async () => {
       const playable = await shelf.take(name);
       if (kind === undefined) return playable?.track.file === `${name}.${extension}` ? playable : undefined;
-      if (playable !== undefined) return playable;
-      return (await renditions.await(recordingName, kind)) ? await shelf.take(name) : undefined;
+      return playable ?? (await madeFirst(recordingName, kind));
     });
+  }
+
+  async function madeFirst(recordingName: string, kind: RenditionKind): Promise<Playable | undefined> {
+    if (!(await renditions.await(recordingName, kind))) return undefined;
+    const made = await shelf.take(renditionName(recordingName, kind));
+    // Somebody's question from before it was there may be the one that was answered.
+    if (made === undefined) throw pending();
+    return made;
   }
 
   /** Bytes are missing only with their prompt, or where they can be made again: that is seen to here. */
   async function mayBeGone({ recording }: Prompt, { renditionBlob }: Track): Promise<boolean> {
     if (renditionBlob === undefined) return (await findByBlobName(db, recording.name)) === undefined;
+    // A store that lost all its files at once is away.
+    await blobs.checkReading();
     await forgetRendition(db, renditionBlob, deps.uploadLeaseMs);
     shelf.forget(recording.name);
     return true;

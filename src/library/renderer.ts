@@ -57,7 +57,7 @@ const LONGEST_WAY = 15_000;
 
 /** How often a conversion is tried before it is given up, and the pause after the first, ms, doubled each time. */
 const ATTEMPTS = 5;
-const FIRST_PAUSE = 5_000;
+const FIRST_PAUSE = 30_000;
 /** After what is no fault of the recording: a database or a store that is away, ms. */
 const PAUSE_OF_STORES = 5_000;
 
@@ -68,7 +68,6 @@ const PAUSE_OF_STORES = 5_000;
 export function createRenderer(deps: RendererDeps): Renderer {
   const { db } = deps;
   const leaseMs = Math.max(deps.uploadLeaseMs * LEASE_SHARE, SHORTEST_LEASE);
-  const holder = randomUUID();
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
   const figures = { running: 0, made: 0, failed: 0, postponed: 0 };
@@ -101,6 +100,7 @@ export function createRenderer(deps: RendererDeps): Renderer {
     while (!stopping.signal.aborted) {
       await untilQuiet();
       // A database that is away is asked again at the next look.
+      const holder = randomUUID();
       const job = await claimJob(db, { holder, leaseMs, afterUnit }).catch(() => undefined);
       if (job === undefined) return;
       passed('renditions-claimed');
@@ -108,29 +108,29 @@ export function createRenderer(deps: RendererDeps): Renderer {
       // There may be more than one can do.
       wake();
       figures.running += 1;
-      await perform(job);
+      await perform(job, holder);
       figures.running -= 1;
       tellOfProgress();
     }
   }
 
-  async function perform(job: RenditionJob): Promise<void> {
+  async function perform(job: RenditionJob, holder: string): Promise<void> {
     const renew = () => renewJob(db, job.recordingId, holder, leaseMs);
     const lease = holdLease(renew, leaseMs, () => new Error('the job is no longer ours'));
     const signal = AbortSignal.any([stopping.signal, lease.signal]);
     try {
       // Whoever tried before may have been taken down by it.
-      if (job.attempts > ATTEMPTS) await abandon(job, 'The conversion was broken off each time.');
+      if (job.attempts > ATTEMPTS) await abandon(job, holder, 'The conversion was broken off each time.');
       else if (await makeRenditions(deps, job, holder, signal)) figures.made += 1;
     } catch (error) {
       // Should this fail too, the lease decides.
-      await settle(job, error, lease.signal).catch(() => undefined);
+      await settle(job, holder, error, lease.signal).catch(() => undefined);
     } finally {
       lease.release();
     }
   }
 
-  async function settle(job: RenditionJob, error: unknown, lost: AbortSignal): Promise<void> {
+  async function settle(job: RenditionJob, holder: string, error: unknown, lost: AbortSignal): Promise<void> {
     const { recordingId, attempts } = job;
     if (lost.aborted) return;
     if (stopping.signal.aborted) {
@@ -140,14 +140,14 @@ export function createRenderer(deps: RendererDeps): Renderer {
     deps.onFault(error, job);
     const reason = finalReason(error, attempts);
     if (reason !== undefined) {
-      await abandon(job, reason);
+      await abandon(job, holder, reason);
       return;
     }
     figures.postponed += 1;
     await postponeJob(db, recordingId, holder, pauseAfter(error, attempts));
   }
 
-  async function abandon(job: RenditionJob, reason: string): Promise<void> {
+  async function abandon(job: RenditionJob, holder: string, reason: string): Promise<void> {
     if (await giveUp(deps, job, holder, reason)) figures.failed += 1;
   }
 
@@ -194,7 +194,8 @@ function pauseAfter(error: unknown, attempts: number) {
     : { pauseMs: FIRST_PAUSE * 2 ** (attempts - 1) };
 }
 
-/** A store that is away, or full, says nothing about the recording. */
+/** A store that is away, or full, says nothing about the recording; nor does a disk that it is worked at on. */
 function isOfStores(error: unknown): boolean {
+  if (error instanceof Error && 'syscall' in error) return true;
   return (error instanceof CatalogueError || error instanceof BlobError) && error.code !== 'not-found';
 }

@@ -59,6 +59,9 @@ export interface RenditionsContext {
 
 const NOTHING_DONE: RendererFigures = { running: 0, made: 0, failed: 0, postponed: 0 };
 
+/** Conversions at once that take the memory of this process: each some 100 MB. */
+const MOST_IN_OUR_MEMORY = 2;
+
 /** Measured and made together with it: whoever waits for a measurement waits for this. */
 const FIRST = 'pcm8k' satisfies RenditionKind;
 
@@ -80,7 +83,9 @@ export function createRenditions(context: RenditionsContext, deps: RenditionDeps
     const { converter } = choice;
     areMade = converter !== undefined;
     if (deps !== undefined && converter !== undefined && !isClosed) {
-      renderer = createRenderer({ ...context, ...deps, converter });
+      // As WASM it works in our own memory, of which there is not more where there are more cores.
+      const atOnce = converter.kind === 'wasm' ? Math.min(deps.atOnce, MOST_IN_OUR_MEMORY) : deps.atOnce;
+      renderer = createRenderer({ ...context, ...deps, atOnce, converter });
     }
     return choice;
   });

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 
-const PREFIX = 'media-prompts-renditions-';
+/** Hosts, and containers, may share the folder, and each counts its processes by itself. */
+const PREFIX = `media-prompts-renditions-${hostname()}-`;
 
 /** Does work in a folder of its own, mode 0700, which is gone with all in it when this settles. */
 export async function onWorkbench<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -19,7 +20,8 @@ export async function onWorkbench<T>(work: (folder: string) => Promise<T>): Prom
 export async function clearWorkbenches(): Promise<void> {
   const names = await readdir(tmpdir()).catch(() => []);
   for (const name of names) {
-    const [, pid] = new RegExp(`^${PREFIX}(\\d+)-`).exec(name) ?? [];
+    if (!name.startsWith(PREFIX)) continue;
+    const [, pid] = /^(\d+)-/.exec(name.slice(PREFIX.length)) ?? [];
     if (pid === undefined || isOthers(Number(pid))) continue;
     await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
   }

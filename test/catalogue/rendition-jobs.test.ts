@@ -8,6 +8,7 @@ import {
   postponeJob,
   queueMissing,
 } from '../../src/catalogue/rendition-jobs.ts';
+import { forgetRendition } from '../../src/catalogue/renditions.ts';
 import { inDatabase } from '../support/database-server.ts';
 import { promptForm } from '../support/multipart.ts';
 import { uploadPrompt } from '../support/rendering.ts';
@@ -132,21 +133,72 @@ const NOTHING = {
   peaks: null,
 };
 
-test('a delete takes along a rendition that is committed while it runs', async () => {
-  const service = await start();
-  const { id } = await uploadPrompt(service, 'One');
-  await inDatabase(service.databaseUrl, new URL(service.databaseUrl).pathname.slice(1), async (client) => {
+/** Runs `work` while a connection of its own has done `statements` in a transaction, which ends once somebody waits for it. */
+async function beside(
+  service: TestService,
+  statements: readonly string[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const { pathname } = new URL(service.databaseUrl);
+  await inDatabase(service.databaseUrl, pathname.slice(1), async (client) => {
     await client.query('begin');
-    await client.query("insert into blobs (name, state, extension) values ('a rendition', 'kept', 'mp3')");
-    // Holds the recording as the commit of a rendition does.
-    await client.query(`insert into renditions (recording_id, kind, state, blob_name, sha256)
-      select id, 'mp3', 'ready', 'a rendition', 'abc' from recordings`);
-    const deleting = service.call('DELETE', `/v3/media-prompts/${id}`);
+    for (const statement of statements) await client.query(statement);
+    const working = work();
     const waiting =
       "select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     await expect.poll(async () => (await client.query(waiting)).rows).toEqual([{ count: 1 }]);
     await client.query('commit');
-    expect((await deleting).status).toBe(200);
+    await working;
+  });
+}
+
+const DELETE = ['delete from prompts', 'delete from recordings'];
+
+test('who asks for a rendition of a prompt that is being deleted finds none', async () => {
+  const service = await start();
+  const { name } = await uploadPrompt(service, 'One');
+  await beside(service, DELETE, async () => expect(await hurryJob(service.db, name)).toBe(false));
+});
+
+test('a prompt that is being deleted is not queued', async () => {
+  const service = await start();
+  await uploadPrompt(service, 'One');
+  await beside(service, DELETE, async () => {
+    await queueMissing(service.db, { after: 0, limit: 100, recipe: 1 });
+  });
+  expect(await service.rows('select * from rendition_jobs')).toEqual([]);
+});
+
+test('a rendition that is forgotten while its recording is worked at is queued anew', async () => {
+  const service = await start();
+  await uploadPrompt(service, 'One');
+  await service.rows("insert into blobs (name, state, extension) values ('a rendition', 'kept', 'mp3')");
+  await service.rows(`insert into renditions (recording_id, kind, state, blob_name, sha256)
+    select id, 'mp3', 'ready', 'a rendition', 'abc' from recordings`);
+  await queueMissing(service.db, { after: 0, limit: 100, recipe: 1 });
+  const holder = randomUUID();
+  const job = await claimJob(service.db, { holder, leaseMs: LEASE, afterUnit: 0 });
+  if (job === undefined) throw new Error('no job');
+  expect(await forgetRendition(service.db, 'a rendition', LEASE)).toBe(true);
+  expect(await finishJob(service.db, { ...NOTHING, failed: [], recordingId: job.recordingId, holder })).toBe(
+    false,
+  );
+  expect(await claimJob(service.db, { holder, leaseMs: LEASE, afterUnit: 0 })).toMatchObject({
+    settledKinds: [],
+  });
+});
+
+test('a delete takes along a rendition that is committed while it runs', async () => {
+  const service = await start();
+  const { id } = await uploadPrompt(service, 'One');
+  const commit = [
+    "insert into blobs (name, state, extension) values ('a rendition', 'kept', 'mp3')",
+    // Holds the recording as the commit of a rendition does.
+    `insert into renditions (recording_id, kind, state, blob_name, sha256)
+       select id, 'mp3', 'ready', 'a rendition', 'abc' from recordings`,
+  ];
+  await beside(service, commit, async () => {
+    expect((await service.call('DELETE', `/v3/media-prompts/${id}`)).status).toBe(200);
   });
   expect(await service.rows('select name from blobs')).toEqual([]);
   expect(await service.rows('select kind from renditions')).toEqual([]);

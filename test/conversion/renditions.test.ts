@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { RENDITIONS } from '../../src/audio/renditions.ts';
 import { analyse } from '../../src/conversion/analyse.ts';
@@ -28,12 +28,6 @@ const INPUTS = [
   ...['studio.flac', 'tone.ogg', 'opus.ogg', 'flac-inside.ogg', SPEEX, 'live.webm', 'vorbis.webm'],
   ...['surround.m4a', 'alac.m4a', 'with-picture.mp4', 'opus-inside.mp4', 'flac-inside.mp4', 'mp3-inside.mp4'],
 ];
-
-/** What is encoded does not depend on what was decoded: where time is short, one input for each container. */
-const ENOUGH: ReadonlySet<string> = new Set([
-  ...['welcome.wav', 'tone.mp3', 'tone.aac', 'studio.flac', 'opus.ogg', 'live.webm', 'surround.m4a'],
-  'with-picture.mp4',
-]);
 
 describe.each(CONVERTERS)('with %s', async (choice) => {
   const converter = await converterOf(choice);
@@ -93,20 +87,6 @@ function expectHeaders(made: readonly MadeRendition[]): void {
     'TAG',
   );
 }
-
-describe('of the other inputs, WASM', async () => {
-  const converter = await converterOf('wasm');
-
-  test.each(INPUTS.filter((name) => name !== SPEEX && !ENOUGH.has(name)))('decodes %s', async (name) => {
-    const folder = taskFolder(fixturePath(name));
-    const options = { deadlineMs: DEADLINE_MS, loudnessLufs: TARGET };
-    const analysis = await analyse(converter, folder, 'original', factsOf(name), options);
-    expect(analysis.warnings.map(({ code }) => code)).not.toContain('truncated');
-    const [made] = await render(converter, folder, 'original', analysis, ['pcm8k'], options);
-    const durationMs = (statSync(made?.path ?? '').size - 44) / 16;
-    expect(Math.abs(durationMs - analysis.decodedDurationMs)).toBeLessThan(60);
-  });
-});
 
 test('Speex is refused by the WASM core with a sentence', async () => {
   const { converter } = await chooseConverter('wasm');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RENDITIONS } from '../../src/audio/renditions.ts';
@@ -46,9 +46,9 @@ describe('the renditions of an upload', () => {
     expect(report?.decodedDurationMs).toBeGreaterThan(0);
     expect(await countRows(service)).toEqual({ renditions: 9, reports: 1, jobs: 0, kept: 10, loose: 0 });
     expect((await service.files()).published).toHaveLength(10);
-    expect((await readdir(tmpdir())).filter((file) => file.includes(`renditions-${process.pid}-`))).toEqual(
-      [],
-    );
+    expect(
+      (await readdir(tmpdir())).filter((file) => file.includes(`renditions-${hostname()}-${process.pid}-`)),
+    ).toEqual([]);
   });
 
   test('are made once for however many ask before they are there', async () => {

