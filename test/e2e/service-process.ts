@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { fixture } from '../support/multipart.ts';
 
 /** The service as an operator runs it: a process, its output and its exit. Knows nothing of the source. */
@@ -19,6 +19,9 @@ export interface ServiceProcess {
   /** Sends a signal and waits for the end; the exit code, or the signal that ended it. */
   end(signal: NodeJS.Signals): Promise<number | string>;
 }
+
+// They build and start whole processes, beside other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 const SERVICE = ['src/main.ts'] as const;
 
