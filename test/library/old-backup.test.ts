@@ -73,7 +73,7 @@ test('a database set back to an older state costs no file, by sweep or repair, a
   expect(published).toHaveLength(3);
 
   await sql`update blobs set lease_until = now() - interval '1 hour' where state <> 'kept'`.execute(old);
-  expect(await repair(old, blobs, HOUR)).toEqual({ swept: 0, recounted: 0 });
+  expect(await repair(old, blobs, HOUR)).toEqual({ swept: 0, recounted: 0, forgotten: 0 });
   expect(await sweep(old, blobs, HOUR)).toBe(0);
   expect((await service.files()).published).toEqual(published);
   const kinds: string[] = [];
