@@ -29,9 +29,9 @@ export default defineConfig({
   external: ['@ffmpeg/core', '@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
   plugins: [withoutMapsOfPackages],
   output: {
+    // Never emptied: a service that runs from it may load a part only later.
     dir: 'dist',
     format: 'esm',
-    cleanDir: true,
     sourcemap: true,
     sourcemapExcludeSources: true,
     codeSplitting: { groups: [{ name: PACKAGES, test: /node_modules/, entriesAware: true }] },
