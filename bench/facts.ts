@@ -1,20 +1,20 @@
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import type { FactsReport } from './facts-probe.ts';
 import { type Result, type Row, say } from './figures.ts';
 import { type LongFile, makeLongFiles } from './long-files.ts';
 import type { LoopReport } from './loop-probe.ts';
-import { type OurService, PROGRAM, startService } from './our-service.ts';
+import { type OurService, startService } from './our-service.ts';
 import { need, onStage, output } from './processes.ts';
 import { inRounds } from './rounds.ts';
 import { uploadTo } from './upload-run.ts';
 import { uploadsTo } from './upload-targets.ts';
 
-/** Beside the program, with the same ending. */
-const INSPECTOR = join(dirname(PROGRAM), `audio/inspector${extname(PROGRAM)}`);
+/** Of the sources, since the build has it in one piece with other things; what it runs is the same. */
+const INSPECTOR = 'src/audio/inspector.ts';
 const SHORT = 'test/fixtures/tone.wav';
 
 /** One file, looked at by the inspector alone, and as it comes as an upload. */
