@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { finishJob } from '../../src/catalogue/finish-rendition-job.ts';
 import { addOrgUnit } from '../../src/catalogue/org-units.ts';
-import {
-  claimJob,
-  finishJob,
-  hurryJob,
-  postponeJob,
-  queueMissing,
-} from '../../src/catalogue/rendition-jobs.ts';
+import { claimJob, hurryJob, postponeJob, queueMissing } from '../../src/catalogue/rendition-jobs.ts';
 import { forgetRendition } from '../../src/catalogue/renditions.ts';
 import { inDatabase } from '../support/database-server.ts';
 import { promptForm } from '../support/multipart.ts';

@@ -541,7 +541,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'who lost a job of the queue commits it all the same',
-    file: 'src/catalogue/rendition-jobs.ts',
+    file: 'src/catalogue/finish-rendition-job.ts',
     from: "    .where('holder', '=', holder)\n    .forUpdate()",
     to: '    .forUpdate()',
     tests: ['test/catalogue/rendition-jobs.test.ts'],
