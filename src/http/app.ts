@@ -130,9 +130,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply));
   app.setNotFoundHandler(answerNotFound);
 
-  // The other side of optimizeEmptyRequests: who reads such a body would wait for its end for ever.
+  // The other side of optimizeEmptyRequests: who reads such a body would wait for its end for ever. Of a GET nobody does.
   app.addHook('preParsing', async (request, _reply, payload) =>
-    request.raw.readableEnded ? Readable.from([]) : payload,
+    request.raw.readableEnded && request.method !== 'GET' ? Readable.from([]) : payload,
   );
 
   options.observe?.(app);

@@ -2,6 +2,7 @@ import { createPublicKey, hash } from 'node:crypto';
 import fastifyJwt from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { RequestError } from './failure.ts';
 
@@ -41,6 +42,9 @@ const ROLE_IDS: Readonly<Record<number, Role>> = { 1: 'admin', 2: 'standard', 3:
 const BEARER = /^bearer +([\w.~+/-]+=*)$/i;
 /** Longer tokens are not worth the work of checking them, characters. */
 const MAX_TOKEN_LENGTH = 8192;
+/** Tokens that need not be checked again until they expire; together a few MB at most. */
+const MAX_REMEMBERED = 1000;
+const MAX_REMEMBERED_LENGTH = 4_000_000;
 
 const id = z.number().int().nonnegative();
 const claims = z.object({
@@ -75,10 +79,24 @@ export async function createAuthentication(
       ? verifyByJwks(options, options.key.url)
       : await verifyByStaticKey(app, options, options.key);
   app.decorateRequest('principal');
+  const remembered = new LRUCache<string, { readonly principal: Principal; readonly expiresAt: number }>({
+    max: MAX_REMEMBERED,
+    maxSize: MAX_REMEMBERED_LENGTH,
+    sizeCalculation: (_, token) => token.length,
+  });
   return async (request) => {
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined || token.length > MAX_TOKEN_LENGTH) throw unauthorized();
-    request.principal = principalFrom(await claimsOf(verify, token), token);
+    const known = remembered.get(token);
+    if (known !== undefined && Date.now() < known.expiresAt) {
+      request.principal = known.principal;
+      return;
+    }
+    const claim = await claimsOf(verify, token);
+    const principal = principalFrom(claim, token);
+    request.principal = principal;
+    // A key set may drop a key at any time, and its tokens with it.
+    if (options.key.kind !== 'jwks') remembered.set(token, { principal, expiresAt: claim.exp * 1000 });
   };
 }
 
