@@ -145,7 +145,10 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     });
     let closing: Promise<void> | undefined;
     const close = async (graceMs: number) => {
+      // Requests may need what is left of the grace for themselves, and a restart begins with what is given back now.
+      const given = library.endRendering();
       await closeApp(app, graceMs);
+      await given;
       await closeAll();
     };
     return {
@@ -172,6 +175,8 @@ async function findConverter({ renditions }: Config, log: Logger): Promise<Chose
   });
   if (choice.converter === undefined) log.warn({ reason: choice.reason }, 'no renditions are made');
   else log.info({ converter: choice.converter.version }, 'renditions are made');
+  const { fenceLacks = [] } = choice;
+  if (fenceLacks.length > 0) log.warn({ fenceLacks }, 'the converter is held in less than it could be');
   return choice;
 }
 

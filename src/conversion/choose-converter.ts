@@ -28,6 +28,8 @@ export interface ChosenConverter {
   readonly converter: Converter | undefined;
   /** One sentence for the operator: what was chosen, or why there is none. */
   readonly reason: string;
+  /** What this machine does not let us hold a converter outside of our process to. */
+  readonly fenceLacks?: readonly string[];
 }
 
 /** The converter that was asked for by name is not here; the message says what is missing. */
@@ -54,7 +56,7 @@ export async function chooseConverter(
     if ('program' in found) {
       const fence = await buildFence(searchPath);
       const converter = createFfmpegConverter({ ...found, fence, maxFileBytes, maxMemoryBytes });
-      return { converter, reason: `${found.version} of this machine converts.` };
+      return { converter, reason: `${found.version} of this machine converts.`, fenceLacks: fence.lacks };
     }
     missing.push(found.missing);
   }

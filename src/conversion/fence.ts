@@ -26,8 +26,8 @@ export interface RunBounds {
 export interface Fence {
   /** What to put before the program and its arguments. */
   prefix(bounds: RunBounds): readonly string[];
-  /** For people and logs: what holds here. */
-  readonly parts: readonly string[];
+  /** For people and logs: what this machine does not let us hold it to. */
+  readonly lacks: readonly string[];
 }
 
 /** Where programs are; null for those that are not there. Without a search path, that of this process is used. */
@@ -79,10 +79,10 @@ export async function buildFence(searchPath?: string): Promise<Fence> {
       ...(poverty ?? []),
       ...(withParent.length > 0 ? [...withParent, String(process.pid)] : []),
     ],
-    parts: [
-      ...(hasBounds ? ['bounds'] : []),
-      ...(loneliness ? ['no network'] : []),
-      ...(poverty ? ['no privileges', 'ends with the service'] : []),
+    lacks: [
+      ...(hasBounds ? [] : ['bounds on what it takes (prlimit)']),
+      ...(loneliness ? [] : ['a wall to the network (unshare)']),
+      ...(poverty ? [] : ['a loss of privileges and an end with the service (setpriv)']),
     ],
   };
 }

@@ -219,6 +219,9 @@ export function createLibrary(given: LibraryDeps) {
     /** Removes what nobody will come back for; see `sweep`. */
     sweep: () => inLibraryTerms(() => sweep(db, blobs, deps.uploadLeaseMs, deps.onSetBack)),
 
+    /** Gives back what is being converted, and keeps nobody waiting for a rendition. Idempotent. Never rejects. */
+    endRendering: () => renditions.close(),
+
     /** Takes back what was only prepared or begun; to be called once nothing is received any more. Never rejects. */
     async close() {
       await renditions.close();

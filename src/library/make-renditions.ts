@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AudioFacts } from '../audio/facts.ts';
-import { BlobError, type BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
 import { CatalogueError } from '../catalogue/catalogue-error.ts';
 import { finishJob, type JobOutcome } from '../catalogue/finish-rendition-job.ts';
 import type { RenditionJob } from '../catalogue/rendition-jobs.ts';
@@ -43,9 +43,10 @@ export async function makeRenditions(
   signal: AbortSignal,
 ): Promise<boolean> {
   const kinds = RENDITION_KINDS.filter((kind) => !job.settledKinds.includes(kind));
+  if (kinds.length === 0) return await giveUp(deps, job, holder, '');
   if ((job.durationMs ?? 0) > LONGEST) throw tooLong();
   return await onWorkbench(async (folder) => {
-    await copyOut(deps.blobs, job, join(folder, INPUT));
+    await copyOut(deps.blobs, job, join(folder, INPUT), signal);
     const { converter, loudnessLufs } = deps;
     const limits = { deadlineMs: deadlineFor(job), signal };
     const analysis = await analyse(converter, folder, INPUT, factsOf(job), limits);
@@ -122,14 +123,20 @@ function factsOf({ container, codec, sampleRate, channels, durationMs }: Renditi
 }
 
 /** The converter sees a copy in its own folder and nothing of the store. */
-async function copyOut(blobs: BlobStore, job: RenditionJob, path: string): Promise<void> {
+async function copyOut(
+  blobs: BlobStore,
+  job: RenditionJob,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
   const blob = await blobs.open(keyOfRow({ blobName: job.recordingName, container: job.container }));
   try {
     if (blob.size !== job.fileSize)
-      throw new BlobError('unavailable', 'The recording has another size than its row says.');
+      throw new Error(`the recording has ${blob.size} bytes and not the ${job.fileSize} of its row`);
     const file = await open(path, 'wx', 0o600);
     try {
       await blob.transfer(0, blob.size, async (bytes) => {
+        signal.throwIfAborted();
         await file.writeFile(bytes);
       });
     } finally {

@@ -39,7 +39,9 @@ export interface Renderer {
   /** Resolves when this process is done with some recording; at the latest after `ms`. */
   progress(ms: number): Promise<void>;
   readonly figures: () => RendererFigures;
-  /** Gives back what is being worked at. */
+  /** Whether nothing more comes of it. */
+  readonly isClosed: () => boolean;
+  /** Gives back what is being worked at, and keeps nobody waiting. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -58,8 +60,12 @@ const LONGEST_WAY = 15_000;
 /** How often a conversion is tried before it is given up, and the pause after the first, ms, doubled each time. */
 const ATTEMPTS = 5;
 const FIRST_PAUSE = 30_000;
-/** After what is no fault of the recording: a database or a store that is away, ms. */
-const PAUSE_OF_STORES = 5_000;
+/**
+ * After what is no fault of the recording, a store or a database that is away or full, this process rests for so long,
+ * ms, doubled each time: whatever it converted would come to nothing, too.
+ */
+const FIRST_REST = 5_000;
+const LONGEST_REST = 300_000;
 
 /**
  * Works at what is queued, at most `atOnce` recordings together. A process that dies at work holds its jobs until
@@ -77,6 +83,8 @@ export function createRenderer(deps: RendererDeps): Renderer {
   const looking = setInterval(() => wake(), LOOK).unref();
   let lastUpload = Number.NEGATIVE_INFINITY;
   let isUrgent = false;
+  let rests = 0;
+  let restsUntil = Number.NEGATIVE_INFINITY;
 
   function wake(options: { readonly isUrgent?: boolean } = {}): void {
     isUrgent ||= options.isUrgent ?? false;
@@ -97,7 +105,7 @@ export function createRenderer(deps: RendererDeps): Renderer {
 
   async function workOff(): Promise<void> {
     await ready;
-    while (!stopping.signal.aborted) {
+    while (!stopping.signal.aborted && performance.now() >= restsUntil) {
       await untilQuiet();
       // A database that is away is asked again at the next look.
       const holder = randomUUID();
@@ -122,6 +130,7 @@ export function createRenderer(deps: RendererDeps): Renderer {
       // Whoever tried before may have been taken down by it.
       if (job.attempts > ATTEMPTS) await abandon(job, holder, 'The conversion was broken off each time.');
       else if (await makeRenditions(deps, job, holder, signal)) figures.made += 1;
+      rests = 0;
     } catch (error) {
       // Should this fail too, the lease decides.
       await settle(job, holder, error, lease.signal).catch(() => undefined);
@@ -144,7 +153,15 @@ export function createRenderer(deps: RendererDeps): Renderer {
       return;
     }
     figures.postponed += 1;
-    await postponeJob(db, recordingId, holder, pauseAfter(error, attempts));
+    const isForgiven = isOfStores(error);
+    if (isForgiven) rest();
+    const pauseMs = isForgiven ? FIRST_PAUSE : FIRST_PAUSE * 2 ** (attempts - 1);
+    await postponeJob(db, recordingId, holder, { pauseMs, isForgiven });
+  }
+
+  function rest(): void {
+    restsUntil = performance.now() + Math.min(FIRST_REST * 2 ** rests, LONGEST_REST);
+    rests += 1;
   }
 
   async function abandon(job: RenditionJob, holder: string, reason: string): Promise<void> {
@@ -171,11 +188,12 @@ export function createRenderer(deps: RendererDeps): Renderer {
         waiting.add(tell);
       }),
     figures: () => ({ ...figures }),
+    isClosed: () => stopping.signal.aborted,
     async close() {
       clearInterval(looking);
       stopping.abort(new Error('the service ends'));
-      await Promise.all(working);
       tellOfProgress();
+      await Promise.all(working);
     },
   };
 }
@@ -186,12 +204,6 @@ function finalReason(error: unknown, attempts: number): string | undefined {
   if (attempts < ATTEMPTS || isOfStores(error)) return undefined;
   const why = error instanceof ConversionError ? error.message : 'The conversion failed.';
   return `${why} It was tried ${attempts} times.`;
-}
-
-function pauseAfter(error: unknown, attempts: number) {
-  return isOfStores(error)
-    ? { pauseMs: PAUSE_OF_STORES, isForgiven: true }
-    : { pauseMs: FIRST_PAUSE * 2 ** (attempts - 1) };
 }
 
 /** A store that is away, or full, says nothing about the recording; nor does a disk that it is worked at on. */

@@ -52,7 +52,7 @@ export function createRenditionDesk({ db, maker }: DeskDeps): RenditionDesk {
       await renderer.progress(LOOK);
       const found = await look(recordingName, kind);
       if (found !== 'lacking') return found === 'there';
-      if (performance.now() >= until) throw pending();
+      if (performance.now() >= until || renderer.isClosed()) throw pending();
     }
   }
 

@@ -77,6 +77,7 @@ export function createRenditions(context: RenditionsContext, deps: RenditionDeps
   /** False once there is known to be no converter. */
   let areMade = deps !== undefined;
   let isClosed = false;
+  let closing: Promise<void> | undefined;
   const filling: { stop(): Promise<void> }[] = [];
 
   const chosen = (deps?.choosing ?? Promise.resolve(NONE)).then((choice) => {
@@ -142,14 +143,18 @@ export function createRenditions(context: RenditionsContext, deps: RenditionDeps
       filling.push(fillInRenditions(db, { onQueued: () => renderer?.wake(), onFault }));
     },
 
-    async close(): Promise<void> {
-      isClosed = true;
-      await Promise.all(filling.map((walk) => walk.stop()));
-      await renderer?.close();
-      // One that is still looked for is closed when it is found; nobody waits for that.
-      void chosen.then(({ converter }) => converter?.close());
+    close(): Promise<void> {
+      closing ??= close();
+      return closing;
     },
   };
+
+  async function close(): Promise<void> {
+    isClosed = true;
+    await Promise.all([...filling.map((walk) => walk.stop()), renderer?.close()]);
+    // One that is still looked for is closed when it is found; nobody waits for that.
+    void chosen.then(({ converter }) => converter?.close());
+  }
 
   async function measured(name: string) {
     const { converter, reason } = await chosen;

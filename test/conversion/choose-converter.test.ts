@@ -40,6 +40,27 @@ describe('the converter', () => {
     },
   );
 
+  test.skipIf(!CONVERTERS.includes('ffmpeg'))(
+    'is held by what the machine has for that, and what it has not is told',
+    async () => {
+      const searchPath = programs();
+      for (const [name, script] of [
+        ['ffmpeg', 'exec /usr/bin/env ffmpeg "$@"'],
+        ['prlimit', 'exit 1'],
+      ] as const) {
+        writeFileSync(join(searchPath, name), `#!/bin/sh\nPATH=${process.env['PATH']}; ${script}\n`);
+        chmodSync(join(searchPath, name), 0o755);
+      }
+      const { converter, fenceLacks } = await chooseConverter('auto', { searchPath });
+      expect(converter?.kind).toBe('ffmpeg');
+      expect(fenceLacks?.map((lack) => /\((\w+)\)/.exec(lack)?.[1])).toEqual([
+        'prlimit',
+        'unshare',
+        'setpriv',
+      ]);
+    },
+  );
+
   test('is the WASM core where there is no ffmpeg, and the reason says both', async () => {
     const { converter, reason } = await chooseConverter('auto', { searchPath: programs() });
     expect(converter).toMatchObject({ kind: 'wasm', version: '@ffmpeg/core 0.12.10' });

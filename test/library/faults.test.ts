@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { BlobError, type BlobErrorCode, type BlobStore } from '../../src/blobs/blob-store.ts';
-import { createDiskBlobStore } from '../../src/blobs/disk-blob-store.ts';
 import { inDatabase } from '../support/database-server.ts';
+import { createFaultyBlobs, newFolder } from '../support/faulty-blobs.ts';
 import { file, fixture, promptForm, text } from '../support/multipart.ts';
 import { createDatabase, startService, type TestService } from '../support/service.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -16,12 +15,6 @@ const LONG_LEASE = { UPLOAD_LEASE_SECONDS: '3600' };
 const ALL_WELL = { database: 'ok', blobs: 'ok', event_loop: 'ok', database_pool: 'ok', memory: 'ok' };
 const NOTHING = { published: [], arriving: [] };
 const NO_ROWS = { prompts: 0, recordings: 0, blobs: 0 };
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'media-prompts-faults-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 const rowsOf = async ({ rows }: TestService) =>
   (
@@ -51,20 +44,9 @@ function expectFault(answer: Awaited<ReturnType<TestService['call']>>, status: 5
   expect(answer.headers.get('retry-after')).toEqual(status === 503 ? '2' : null);
 }
 
-/** A folder of blobs of which single verbs can be made to fail. */
 async function startWithFaultyBlobs() {
-  const dataDir = await newFolder();
-  const disk = await createDiskBlobStore(join(dataDir, 'uploads'));
-  const faults = new Map<keyof BlobStore, BlobErrorCode>();
-  const blobs = new Proxy(disk, {
-    get(target, verb: keyof BlobStore) {
-      const code = faults.get(verb);
-      return code === undefined
-        ? target[verb]
-        : () => Promise.reject(new BlobError(code, `${verb} fails in this test`));
-    },
-  });
-  const service = await startService(LONG_LEASE, { dataDir, blobs });
+  const { faults, ...store } = await createFaultyBlobs();
+  const service = await startService(LONG_LEASE, store);
   onTestFinished(() => service.close());
   return { service, faults };
 }

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RENDITIONS } from '../../src/audio/renditions.ts';
 import { retryFailed } from '../../src/catalogue/rendition-jobs.ts';
+import { createFaultyBlobs } from '../support/faulty-blobs.ts';
 import { file, text } from '../support/multipart.ts';
 import {
   ALL_READY,
   countRows,
   KINDS,
   PATIENCE,
+  pathOf,
   play,
   startRendering,
   statesOf,
@@ -150,6 +152,42 @@ describe('a rendition that cannot be made', () => {
   });
 });
 
+describe('a recording', () => {
+  test('of another size than its row says is tried again, and keeps no other from its turn', async () => {
+    const before = await startService({ RENDITION_ENGINE: 'off' });
+    const damaged = await uploadPrompt(before, 'Damaged');
+    await writeFile(join(folderOf(before), `${damaged.name}.wav`), 'short');
+    const sound = await uploadPrompt(before, 'Sound');
+    const service = await handedOver(before);
+    await untilReady(service, sound.id);
+    await expect
+      .poll(() => service.rows('select attempts from rendition_jobs where holder is null'), PATIENCE)
+      .toEqual([{ attempts: 1 }]);
+  });
+});
+
+describe('a store without room', () => {
+  test('has no converter run in vain, and the attempts do not count', async () => {
+    const { faults, ...store } = await createFaultyBlobs();
+    const service = await startRendering({ RENDITIONS_AT_ONCE: '1' }, store);
+    // Nothing is begun while uploads follow each other.
+    const names: string[] = [];
+    for (const title of ['One', 'Two', 'Three', 'Four', 'Five', 'Six']) {
+      names.push((await uploadPrompt(service, title)).name);
+    }
+    faults.set('stage', 'full');
+    const paused = 'select attempts from rendition_jobs where holder is null and due_at > now()';
+    await expect.poll(() => service.rows(paused), PATIENCE).toEqual([{ attempts: 0 }]);
+    // Whoever waits is told to come again, since nothing is begun while the service rests.
+    expect((await fetch(service.base + pathOf(names[1] ?? '', 'mp3'))).status).toBe(503);
+    const { made, failed, postponed } = service.library.rendering();
+    expect([made, failed]).toEqual([0, 0]);
+    // One before the first rest, and one before the second, which is longer than anybody waits here.
+    expect(postponed).toBeLessThanOrEqual(2);
+    expect(await countRows(service)).toMatchObject({ renditions: 0, jobs: 6, kept: 6, loose: 0 });
+  });
+});
+
 describe('without a converter', () => {
   test('nothing is queued, and one that comes later fills in what is lacking', async () => {
     const before = await startService({ RENDITION_ENGINE: 'off' });
@@ -171,6 +209,21 @@ describe('a job', () => {
     await service.rows(`insert into rendition_jobs (recording_id, org_unit_id, priority, attempts, holder, due_at)
       select id, 1, 1, 1, gen_random_uuid(), now() - interval '1 second' from recordings`);
     await untilReady(await handedOver(service), id);
+  });
+
+  test('is given back by a service that ends, which keeps nobody waiting for it', async () => {
+    const service = await startService({ RENDITION_ENGINE: 'ffmpeg' });
+    const parts = [file(noise(30_000_044, 1)), text('name', 'Long'), text('message_type', 'prompt')];
+    const { body } = await service.upload(parts);
+    const asked = fetch(service.base + pathOf(body.data.recording_name, 'mp3'));
+    const held = 'select attempts from rendition_jobs where holder is not null';
+    await expect.poll(() => service.rows(held), PATIENCE).toHaveLength(1);
+    await service.close({ data: true });
+    expect((await asked).status).toBe(503);
+    expect(await service.rows('select attempts, holder from rendition_jobs')).toEqual([
+      { attempts: 0, holder: null },
+    ]);
+    await service.close();
   });
 
   test('that took down whoever tried it is given up after some times', async () => {
