@@ -5,10 +5,10 @@ import { promptForm } from './multipart.ts';
 import { startService, type TestService } from './service.ts';
 
 // A converter has a low priority, and other tests run beside it.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** What is waited for a conversion on a busy machine, ms. */
-export const PATIENCE = { timeout: 60_000, interval: 50 };
+export const PATIENCE = { timeout: 150_000, interval: 50 };
 
 export const KINDS = Object.keys(RENDITIONS) as (keyof typeof RENDITIONS)[];
 
