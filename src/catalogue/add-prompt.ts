@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { QuotaExceededError } from './catalogue-error.ts';
-import { answered, type Database } from './database.ts';
+import { answered, type Database, inTransaction } from './database.ts';
 import type { PromptRow } from './prompts.ts';
 import { PRIORITIES } from './rendition-priorities.ts';
 import { statement } from './statement.ts';
@@ -35,7 +35,7 @@ export async function addPrompt(
 ): Promise<AddedPrompt | undefined> {
   // One statement does where there is no quota, and it finds that out by itself.
   const [added] = standardQuota === 0 ? await answered(insertWhereUnlimited(db, prompt)) : [];
-  return added ?? (await answered(addWithinQuota(db, prompt, standardQuota)));
+  return added ?? (await addWithinQuota(db, prompt, standardQuota));
 }
 
 /** One commit at a time in a unit with a quota: who waits for the lock sees what the one before it left. */
@@ -44,15 +44,13 @@ async function addWithinQuota(
   prompt: NewPrompt,
   standardQuota: number,
 ): Promise<AddedPrompt | undefined> {
-  return await db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (trx) => {
-      const room = await lockRoom(trx, prompt.orgUnitId, standardQuota);
-      if (room !== undefined && room.used + prompt.fileSize > room.quota) throw new QuotaExceededError(room);
-      const [added] = await insertAnywhere(trx, prompt);
-      return added;
-    });
+  const work = async (trx: Database) => {
+    const room = await lockRoom(trx, prompt.orgUnitId, standardQuota);
+    if (room !== undefined && room.used + prompt.fileSize > room.quota) throw new QuotaExceededError(room);
+    const [added] = await insertAnywhere(trx, prompt);
+    return added;
+  };
+  return await inTransaction(db, work, 'read committed');
 }
 
 /** No row when the ledger's is no longer arriving, or when the unit is limited and must not be. */

@@ -5,8 +5,8 @@
  * - `name-taken`: the unique constraint on a prompt's name refused the row; nothing was written.
  * - `unit-gone`: the org unit that a row names does not exist; nothing was written.
  * - `quota-exceeded`: a QuotaExceededError; nothing was written.
- * - `outdated`: what a delete found is no longer all that there is, or it stood in another's way; nothing was written,
- *   and it may begin anew.
+ * - `outdated`: others changed what a transaction stands on, or waited for each other with it, each time that it was
+ *   begun; nothing was written.
  */
 export type CatalogueErrorCode =
   | 'unavailable'
@@ -64,15 +64,16 @@ export function catalogueErrorFrom(error: unknown): unknown {
   if (state === '23503' && constraint === 'renditions_recording_id_fkey') {
     return new CatalogueError('outdated', 'A rendition was committed meanwhile.', { cause: error });
   }
-  if (state === '40P01') {
-    return new CatalogueError('outdated', 'Another statement waited for this one.', { cause: error });
+  // Serialisation failed, and a deadlock. Both say that all was taken back, also as the answer to a commit.
+  if (state === '40001' || state === '40P01') {
+    return new CatalogueError('outdated', 'Another transaction stood in the way.', { cause: error });
   }
   if (state === '53100') {
     return new CatalogueError('full', 'The disk of the database is full.', { cause: error });
   }
-  // 08 connection, 25P03 a transaction that stood still, 53 resources, 57014 timed out, 57P shutting down or
-  // starting, 58 system error, 25006 standby.
-  if (/^(08|25P03|53|57014|57P|58|25006)/.test(state)) {
+  // 08 connection, 25P03 a transaction that stood still, 40003 it may or may not have been carried out, 53 resources,
+  // 57014 timed out, 57P shutting down or starting, 58 system error, 25006 standby.
+  if (/^(08|25P03|40003|53|57014|57P|58|25006)/.test(state)) {
     return new CatalogueError('unavailable', 'The database cannot serve now.', { cause: error });
   }
   return error;

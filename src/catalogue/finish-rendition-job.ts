@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { answered, type Database } from './database.ts';
+import { type Database, inTransaction } from './database.ts';
 import type { ReportRow } from './renditions.ts';
 
 /** How long the server waits for a process that stopped in the middle of a commit, ms. */
@@ -39,41 +39,38 @@ class LostJobError extends Error {
  * the job is somebody else's by now, the recording is gone, or the sweeper took the bytes.
  */
 export async function finishJob(db: Database, outcome: JobOutcome): Promise<boolean> {
-  const { recordingId, made, failed } = outcome;
   try {
-    await answered(
-      db
-        .transaction()
-        .setIsolationLevel('read committed')
-        .execute(async (trx) => {
-          await lockJob(trx, outcome);
-          await keep(trx, made);
-          if (made.length + failed.length > 0) {
-            await trx
-              .insertInto('renditions')
-              .values([
-                ...made.map(({ blobName, sampleRate, fileSize, extension: _, ...rest }) => ({
-                  ...rest,
-                  recording_id: recordingId,
-                  state: 'ready' as const,
-                  blob_name: blobName,
-                  sample_rate: sampleRate,
-                  file_size: fileSize,
-                  reason: null,
-                })),
-                ...failed.map((one) => ({ ...NOTHING_MADE, ...one, recording_id: recordingId })),
-              ])
-              .execute();
-          }
-          await report(trx, outcome);
-          await trx.deleteFrom('rendition_jobs').where('recording_id', '=', recordingId).execute();
-        }),
-    );
+    await inTransaction(db, (trx) => commit(trx, outcome), 'read committed');
     return true;
   } catch (error) {
     if (error instanceof LostJobError) return false;
     throw error;
   }
+}
+
+async function commit(trx: Database, outcome: JobOutcome): Promise<void> {
+  const { recordingId, made, failed } = outcome;
+  await lockJob(trx, outcome);
+  await keep(trx, made);
+  if (made.length + failed.length > 0) {
+    await trx
+      .insertInto('renditions')
+      .values([
+        ...made.map(({ blobName, sampleRate, fileSize, extension: _, ...rest }) => ({
+          ...rest,
+          recording_id: recordingId,
+          state: 'ready' as const,
+          blob_name: blobName,
+          sample_rate: sampleRate,
+          file_size: fileSize,
+          reason: null,
+        })),
+        ...failed.map((one) => ({ ...NOTHING_MADE, ...one, recording_id: recordingId })),
+      ])
+      .execute();
+  }
+  await report(trx, outcome);
+  await trx.deleteFrom('rendition_jobs').where('recording_id', '=', recordingId).execute();
 }
 
 const NOTHING_MADE = {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { answered, type Database } from './database.ts';
+import { type Database, inTransaction } from './database.ts';
 
 /** What moving the clock on showed. */
 export interface Reading {
@@ -16,23 +16,21 @@ export interface Reading {
  * stay for whoever knows what they are. In one transaction, so that a crash does not come between.
  */
 export async function advanceClock(db: Database, mark: number): Promise<Reading> {
-  return await answered(
-    db.transaction().execute(async (trx) => {
-      const { reading } = await trx
-        .selectFrom('ledger_clock')
-        .select('reading')
-        .forUpdate()
-        .executeTakeFirstOrThrow();
-      const struck =
-        reading < mark
-          ? await trx.deleteFrom('blobs').where('state', '=', 'arriving').executeTakeFirstOrThrow()
-          : undefined;
-      const next = await trx
-        .updateTable('ledger_clock')
-        .set({ reading: sql<number>`${Math.max(reading, mark) + 1}::bigint` })
-        .returning('reading')
-        .executeTakeFirstOrThrow();
-      return { reading: next.reading, forgotten: struck && Number(struck.numDeletedRows) };
-    }),
-  );
+  return await inTransaction(db, async (trx) => {
+    const { reading } = await trx
+      .selectFrom('ledger_clock')
+      .select('reading')
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const struck =
+      reading < mark
+        ? await trx.deleteFrom('blobs').where('state', '=', 'arriving').executeTakeFirstOrThrow()
+        : undefined;
+    const next = await trx
+      .updateTable('ledger_clock')
+      .set({ reading: sql<number>`${Math.max(reading, mark) + 1}::bigint` })
+      .returning('reading')
+      .executeTakeFirstOrThrow();
+    return { reading: next.reading, forgotten: struck && Number(struck.numDeletedRows) };
+  });
 }

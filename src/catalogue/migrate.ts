@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration';
 import { migrations } from '../../migrations/index.ts';
-import { answered, type Database } from './database.ts';
+import { type Database, inTransaction } from './database.ts';
 
 /** Any number that nobody else locks; all processes of the service agree on it. */
 const MIGRATION_LOCK = 7_330_114_209;
@@ -26,19 +26,17 @@ export const knownMigrations = (): readonly string[] => Object.keys(migrations).
  */
 export async function migrate(db: Database, upTo?: string): Promise<readonly string[]> {
   const wanted = Object.entries(migrations).filter(([name]) => upTo === undefined || name <= upTo);
-  return await answered(
-    db.transaction().execute(async (trx) => {
-      await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
-      assertWithin(await executedIn(trx), upTo);
-      const migrator = new Migrator({
-        db: trx,
-        provider: { getMigrations: () => Promise.resolve(Object.fromEntries(wanted)) },
-      });
-      const { error, results } = await migrator.migrateToLatest();
-      if (error !== undefined) throw error;
-      return (results ?? []).map((result) => result.migrationName);
-    }),
-  );
+  return await inTransaction(db, async (trx) => {
+    await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx);
+    assertWithin(await executedIn(trx), upTo);
+    const migrator = new Migrator({
+      db: trx,
+      provider: { getMigrations: () => Promise.resolve(Object.fromEntries(wanted)) },
+    });
+    const { error, results } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    return (results ?? []).map((result) => result.migrationName);
+  });
 }
 
 function assertWithin(executed: readonly string[], upTo: string | undefined): void {

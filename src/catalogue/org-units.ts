@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { answered, type Database } from './database.ts';
+import { answered, type Database, inTransaction } from './database.ts';
 
 /** A node of the tenants' tree. */
 export interface OrgUnit {
@@ -39,28 +39,22 @@ export async function addOrgUnit(
   db: Database,
   unit: { readonly name: string; readonly parentId: number | null },
 ): Promise<OrgUnit | undefined> {
-  return await answered(
-    db.transaction().execute(async (trx) => {
-      const parent =
-        unit.parentId === null
-          ? { path: '/' }
-          : await trx
-              .selectFrom('org_units')
-              .where('id', '=', unit.parentId)
-              .select('path')
-              .executeTakeFirst();
-      if (parent === undefined) return undefined;
-      const { id } = await trx
-        .selectNoFrom(sql<number>`nextval(pg_get_serial_sequence('org_units', 'id'))`.as('id'))
-        .executeTakeFirstOrThrow();
-      const path = `${parent.path}${id}/`;
-      await trx
-        .insertInto('org_units')
-        .values({ id, parent_id: unit.parentId, name: unit.name, path })
-        .execute();
-      return { id, parentId: unit.parentId, name: unit.name, path };
-    }),
-  );
+  return await inTransaction(db, async (trx) => {
+    const parent =
+      unit.parentId === null
+        ? { path: '/' }
+        : await trx.selectFrom('org_units').where('id', '=', unit.parentId).select('path').executeTakeFirst();
+    if (parent === undefined) return undefined;
+    const { id } = await trx
+      .selectNoFrom(sql<number>`nextval(pg_get_serial_sequence('org_units', 'id'))`.as('id'))
+      .executeTakeFirstOrThrow();
+    const path = `${parent.path}${id}/`;
+    await trx
+      .insertInto('org_units')
+      .values({ id, parent_id: unit.parentId, name: unit.name, path })
+      .execute();
+    return { id, parentId: unit.parentId, name: unit.name, path };
+  });
 }
 
 /** Every unit, parents before their children. */

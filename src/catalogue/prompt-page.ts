@@ -1,8 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
-import { type Database, instantAsJson } from './database.ts';
+import type { Database } from './database.ts';
 import { endOfSubtree, inSubtree } from './org-units.ts';
 import { jsonOf, type Shape } from './shape.ts';
 import type { MessageType } from './tables.ts';
+import { instantAsJson } from './values.ts';
 
 export type SortKey = 'created_on' | 'name' | 'message_type' | 'duration_ms' | 'file_size';
 

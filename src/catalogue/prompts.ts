@@ -1,5 +1,4 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
-import { CatalogueError } from './catalogue-error.ts';
 import { answered, type Database } from './database.ts';
 import { inSubtree } from './org-units.ts';
 import type { MessageType, Tables } from './tables.ts';
@@ -129,9 +128,6 @@ export interface DoomedBlob {
   readonly extension: string;
 }
 
-/** How often a delete begins anew because a rendition was committed while it ran. */
-const REMOVALS = 10;
-
 /**
  * Removes prompt, recording and renditions, counts the prompt out and dooms the blobs for `leaseMs`, in one
  * statement. Undefined when there is no such prompt in the tree of `viewer`; of many at once exactly one gets the
@@ -143,17 +139,6 @@ export async function removePrompt(
   ref: PromptRef,
   leaseMs: number,
 ): Promise<{ readonly name: string; readonly blobs: readonly DoomedBlob[] } | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await removeOnce(db, viewer, ref, leaseMs);
-    } catch (error) {
-      const isOutdated = error instanceof CatalogueError && error.code === 'outdated';
-      if (!isOutdated || attempt === REMOVALS) throw error;
-    }
-  }
-}
-
-async function removeOnce(db: Database, viewer: number, ref: PromptRef, leaseMs: number) {
   const doomed = await answered(
     db
       .with('prompt', (q) =>

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
-import { instantAsJson } from './database.ts';
 import { COLUMNS, type PromptRow } from './prompts.ts';
+import { instantAsJson } from './values.ts';
 
 /** A value of a row, or the word that a table has for it; null where the table has none. */
 interface OfField {

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { answered, type Database } from './database.ts';
+import { answered, type Database, inTransaction } from './database.ts';
 import { endOfSubtree } from './org-units.ts';
 import type { MessageType } from './tables.ts';
 
@@ -170,28 +170,22 @@ export async function* auditUsage(db: Database): AsyncGenerator<Miscount> {
  * that difference is what is added here.
  */
 export async function rebuildUsage(db: Database): Promise<number> {
-  return await answered(
-    db
-      .transaction()
-      .setIsolationLevel('read committed')
-      .execute(async (trx) => {
-        // Two that found the same difference would both add it. Of all others nobody takes this lock.
-        await sql`lock table org_unit_usage in share update exclusive mode`.execute(trx);
-        let wrong = 0;
-        for await (const units of batchesOfUnits(trx)) {
-          const { numAffectedRows } = await sql`
-            insert into org_unit_usage as u (org_unit_id, message_type, slot, prompts, bytes)
-            select org_unit_id, message_type, 0, actual_prompts - counted_prompts, actual_bytes - counted_bytes
-            from (${differencesOf(units)}) d
-            on conflict (org_unit_id, message_type, slot)
-            do update set prompts = u.prompts + excluded.prompts, bytes = u.bytes + excluded.bytes`.execute(
-            trx,
-          );
-          wrong += Number(numAffectedRows ?? 0n);
-        }
-        return wrong;
-      }),
-  );
+  const work = async (trx: Database) => {
+    // Two that found the same difference would both add it. Of all others nobody takes this lock.
+    await sql`lock table org_unit_usage in share update exclusive mode`.execute(trx);
+    let wrong = 0;
+    for await (const units of batchesOfUnits(trx)) {
+      const { numAffectedRows } = await sql`
+        insert into org_unit_usage as u (org_unit_id, message_type, slot, prompts, bytes)
+        select org_unit_id, message_type, 0, actual_prompts - counted_prompts, actual_bytes - counted_bytes
+        from (${differencesOf(units)}) d
+        on conflict (org_unit_id, message_type, slot)
+        do update set prompts = u.prompts + excluded.prompts, bytes = u.bytes + excluded.bytes`.execute(trx);
+      wrong += Number(numAffectedRows ?? 0n);
+    }
+    return wrong;
+  };
+  return await inTransaction(db, work, 'read committed');
 }
 
 interface DifferenceRow {

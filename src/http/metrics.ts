@@ -83,6 +83,15 @@ export function metrics(
       this.set(library.databaseQueue().length);
     },
   });
+  new Counter({
+    name: 'media_prompts_database_retries_total',
+    help: 'Transactions begun anew because others stood in their way',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(library.databaseRetries());
+    },
+  });
   new Gauge({
     name: 'media_prompts_load_ratio',
     help: 'How near each watched figure of load is to its bound',

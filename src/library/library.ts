@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { RENDITIONS, type RenditionKind } from '../audio/renditions.ts';
 import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
-import { checkDatabase, queueOf } from '../catalogue/database.ts';
+import { checkDatabase, queueOf, retriesOf } from '../catalogue/database.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
 import { listPrompts } from '../catalogue/prompt-list.ts';
 import type { Position } from '../catalogue/prompt-page.ts';
@@ -230,6 +230,9 @@ export function createLibrary(given: LibraryDeps) {
 
     /** Who waits for the database now, because it is busy with others. */
     databaseQueue: () => queueOf(db),
+
+    /** How often something was begun anew in the database, because others stood in its way. */
+    databaseRetries: () => retriesOf(db),
 
     /** Does the database answer? Never rejects. */
     hasDatabase: () => isFulfilled(checkDatabase(db)),

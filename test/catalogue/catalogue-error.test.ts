@@ -30,3 +30,10 @@ test('a fault in a statement is nobody’s but ours', () => {
   const error = answerOf('42601');
   expect(catalogueErrorFrom(error)).toBe(error);
 });
+
+test('what was taken back for others is outdated, and what nobody knows of is not', () => {
+  for (const code of ['40001', '40P01']) {
+    expect(catalogueErrorFrom(answerOf(code))).toMatchObject({ code: 'outdated' });
+  }
+  expect(catalogueErrorFrom(answerOf('40003'))).toMatchObject({ code: 'unavailable' });
+});

@@ -269,14 +269,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a moment is listed without its last zeros',
-    file: 'src/catalogue/database.ts',
+    file: 'src/catalogue/values.ts',
     from: " + interval '1 microsecond'",
     to: '',
     tests: ['test/http/list-items.test.ts'],
   },
   {
     name: 'a moment is listed in the time zone of the database',
-    file: 'src/catalogue/database.ts',
+    file: 'src/catalogue/values.ts',
     from: " at time zone interval '0'",
     to: '::timestamp',
     tests: ['test/http/list-items.test.ts'],
@@ -527,10 +527,47 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a delete gives up when a rendition is committed meanwhile',
-    file: 'src/catalogue/prompts.ts',
-    from: 'if (!isOutdated || attempt === REMOVALS) throw error;',
-    to: 'throw error;',
+    file: 'src/catalogue/catalogue-error.ts',
+    from: "constraint === 'renditions_recording_id_fkey'",
+    to: "constraint === 'renditions_pkey'",
     tests: ['test/catalogue/rendition-jobs.test.ts'],
+  },
+
+  // Transactions
+  {
+    name: 'a statement that others stood in the way of is given up',
+    file: 'src/catalogue/pool.ts',
+    from: 'return await retried(() => askAlone(text, values), onRetry);',
+    to: 'return await askAlone(text, values);',
+    tests: ['test/catalogue/retried.test.ts'],
+  },
+  {
+    name: 'a transaction that others stood in the way of is given up',
+    file: 'src/catalogue/database.ts',
+    from: 'retried(() => begin.execute(work), onRetry)',
+    to: 'begin.execute(work)',
+    tests: ['test/catalogue/retried.test.ts'],
+  },
+  {
+    name: 'a commit that failed is sent again by itself',
+    file: 'src/catalogue/pool.ts',
+    from: "if (client.getTransactionStatus() !== 'I') return await ask(text, values);",
+    to: '',
+    tests: ['test/catalogue/retried.test.ts'],
+  },
+  {
+    name: 'a transaction is begun anew for ever',
+    file: 'src/catalogue/retried.ts',
+    from: '|| attempt === ATTEMPTS || performance.now() > until',
+    to: '',
+    tests: ['test/catalogue/retried.test.ts'],
+  },
+  {
+    name: 'a failed serialisation is a fault of the service',
+    file: 'src/catalogue/catalogue-error.ts',
+    from: "state === '40001' || ",
+    to: '',
+    tests: ['test/catalogue/retried.test.ts'],
   },
   {
     name: 'one org unit keeps all others out of the queue of renditions',
