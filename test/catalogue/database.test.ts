@@ -4,8 +4,9 @@ import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { sql } from 'kysely';
-import { expect, onTestFinished, test } from 'vitest';
-import { checkDatabase, openDatabase } from '../../src/catalogue/database.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { checkDatabase, inTransaction, openDatabase } from '../../src/catalogue/database.ts';
+import { inDatabase } from '../support/database-server.ts';
 import { createDatabase } from '../support/service.ts';
 
 /** Takes connections and says nothing, as a server that hangs. */
@@ -54,4 +55,24 @@ test('an answer that was given is gone with the next collection of what is young
     collect({ type: 'minor' });
   }
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(1_000_000);
+});
+
+test('who is patient waits as long as it takes, whatever a session was told before', async () => {
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  const name = new URL(url).pathname.slice(1);
+  await inDatabase(inject('databaseServer'), name, (client) =>
+    client.query(`alter database ${name} set statement_timeout = '200ms'`),
+  );
+  const db = openDatabase(
+    { connectionString: url },
+    { poolSize: 1, isPatient: true, onIdleError: () => undefined },
+  );
+  onTestFinished(() => db.destroy());
+  const wait = sql`select pg_sleep(0.5)`;
+  await wait.execute(db);
+  await inTransaction(db, (trx) => wait.execute(trx));
+  await inTransaction(db, (trx) => wait.execute(trx), 'repeatable read');
+  const wrong = sql`select 1 / 0`.execute(db);
+  await expect(wrong).rejects.toMatchObject({ code: '22012' });
 });

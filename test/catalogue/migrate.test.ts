@@ -14,7 +14,7 @@ async function withNewDatabase(work: (url: string) => Promise<void>): Promise<vo
   const name = `migrate_${randomUUID().replaceAll('-', '')}`;
   await inDatabase(server, 'postgres', (client) => client.query(`create database ${name}`));
   try {
-    await work(databaseUrl(server, name));
+    await work(databaseUrl(inject('databaseDoor'), name));
   } finally {
     await inDatabase(server, 'postgres', (client) => client.query(`drop database ${name} with (force)`));
   }

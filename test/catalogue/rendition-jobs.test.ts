@@ -141,7 +141,8 @@ async function beside(
     const working = work();
     const waiting =
       "select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-    await expect.poll(async () => (await client.query(waiting)).rows).toEqual([{ count: 1 }]);
+    // In a transaction one keeps seeing the sessions that there were at the first look.
+    await expect.poll(() => service.rows(waiting)).toEqual([{ count: 1 }]);
     await client.query('commit');
     await working;
   });

@@ -164,7 +164,7 @@ test.skipIf(!canMount())(
         client.query(`drop database if exists ${database} with (force)`),
       );
     });
-    const env = { DATABASE_URL: databaseUrl(server, database) };
+    const env = { DATABASE_URL: databaseUrl(inject('databaseDoor'), database) };
     const backups = await newFolder();
     await withDataDir(async (dataDir) => {
       const uploads = join(dataDir, 'uploads');

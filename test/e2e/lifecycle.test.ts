@@ -154,7 +154,7 @@ describe('npm start', () => {
     const database = `e2e_${randomUUID().replaceAll('-', '')}`;
     await inDatabase(server, 'postgres', (client) => client.query(`create database ${database}`));
     await withDataDir(async (dataDir) => {
-      const env = { DATABASE_URL: databaseUrl(server, database) };
+      const env = { DATABASE_URL: databaseUrl(inject('databaseDoor'), database) };
       const service = await startProcess(dataDir, env);
       expect(await service.end('SIGTERM')).toBe(0);
       const applied = await inDatabase(server, database, async (client) => {
@@ -320,7 +320,7 @@ describe('two processes on one database and one folder', () => {
     const database = `e2e_${randomUUID().replaceAll('-', '')}`;
     await inDatabase(server, 'postgres', (client) => client.query(`create database ${database}`));
     await withDataDir(async (dataDir) => {
-      const env = { DATABASE_URL: databaseUrl(server, database) };
+      const env = { DATABASE_URL: databaseUrl(inject('databaseDoor'), database) };
       const services = await Promise.all([1, 2, 3].map(() => startProcess(dataDir, env)));
       const migrated = services.filter(({ output }) => output.join('\n').includes('database migrated'));
       expect(migrated).toHaveLength(1);

@@ -232,8 +232,13 @@ describe('a database', () => {
   });
 
   test('that ends our idle sessions is not noticed by anybody', async () => {
-    const service = await startService(LONG_LEASE);
-    onTestFinished(() => service.close());
+    // A pooler's sessions would not be ours.
+    const { directUrl, drop } = await createDatabase();
+    const service = await startService(LONG_LEASE, { databaseUrl: directUrl });
+    onTestFinished(async () => {
+      await service.close();
+      await drop();
+    });
     await Promise.all(Array.from({ length: 10 }, () => service.get('/v3/media-prompts')));
     const name = new URL(service.databaseUrl).pathname.slice(1);
     await inDatabase(inject('databaseServer'), 'postgres', (client) =>

@@ -46,7 +46,7 @@ async function oldDump(service: TestService) {
     }
   });
   const db = openDatabase(
-    { connectionString: databaseUrl(server, name) },
+    { connectionString: databaseUrl(inject('databaseDoor'), name) },
     { poolSize: 2, onIdleError: () => undefined },
   );
   onTestFinished(() => db.destroy());

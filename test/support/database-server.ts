@@ -8,21 +8,28 @@ import type { TestProject } from 'vitest/node';
 import { openDatabase } from '../../src/catalogue/database.ts';
 import { startEmbeddedPostgres } from '../../src/catalogue/embedded-postgres.ts';
 import { migrate } from '../../src/catalogue/migrate.ts';
+import { startPgBouncer } from './pgbouncer.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the test server answers, as a url without a database. */
+    /** Where the test server answers, as a url without a database: for making databases and looking after sessions. */
     databaseServer: string;
+    /** Where its databases are used: the same, or a PgBouncer in front of it. */
+    databaseDoor: string;
     /** The migrated database that each test file copies. */
     databaseTemplate: string;
   }
 }
 
+/** Whether clients share sessions, so that nothing that they say of one outlives a transaction. */
+export const isPooled = process.env['TEST_PGBOUNCER'] === '1';
+
 const TEMPLATE = `media_prompts_template_${process.pid}`;
 
 /**
  * One real PostgreSQL for the whole run: the embedded one, or the server that TEST_DATABASE_URL names. A
- * template database is migrated once; copying it takes milliseconds.
+ * template database is migrated once; copying it takes milliseconds. With TEST_PGBOUNCER=1 services reach their
+ * databases through a PgBouncer that pools by transactions.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { url, stop } = await startServer(process.env['TEST_DATABASE_URL']);
@@ -36,9 +43,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   );
   await migrate(db);
   await db.destroy();
+  const pooler = isPooled ? await startPgBouncer(url) : undefined;
   project.provide('databaseServer', url);
+  project.provide('databaseDoor', pooler?.url ?? url);
   project.provide('databaseTemplate', TEMPLATE);
   return async () => {
+    await pooler?.stop();
     await inDatabase(url, 'postgres', async (client) => {
       await client.query(`drop database if exists ${TEMPLATE}`);
     });

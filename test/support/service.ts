@@ -11,7 +11,7 @@ import { type Config, configFrom } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { signToken, type TokenRequest } from '../../src/token.ts';
 import { watchConformance } from './conformance.ts';
-import { databaseUrl, inDatabase } from './database-server.ts';
+import { databaseUrl, inDatabase, isPooled } from './database-server.ts';
 import { multipart, type Part } from './multipart.ts';
 
 export const SECRET = 'a secret for tests that is long enough';
@@ -39,15 +39,16 @@ export interface Answer<T> {
   readonly body: Envelope<T>;
 }
 
-/** A database of its own on the test server, copied from the migrated template. */
-export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+/** A database of its own on the test server, copied from the migrated template. `directUrl` is past any pooler. */
+export async function createDatabase(): Promise<{ url: string; directUrl: string; drop(): Promise<void> }> {
   const server = inject('databaseServer');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await inDatabase(server, 'postgres', async (client) => {
     await client.query(`create database ${name} template ${inject('databaseTemplate')}`);
   });
   return {
-    url: databaseUrl(server, name),
+    url: databaseUrl(inject('databaseDoor'), name),
+    directUrl: databaseUrl(server, name),
     drop: () =>
       inDatabase(server, 'postgres', async (client) => {
         await client.query(`drop database if exists ${name} with (force)`);
@@ -58,7 +59,10 @@ export async function createDatabase(): Promise<{ url: string; drop(): Promise<v
 /** A running service on a port, a database and a folder of its own. */
 export async function startService(
   env: Readonly<Record<string, string>> = {},
-  overrides: Pick<Overrides, 'blobs'> & { readonly dataDir?: string; readonly databaseUrl?: string } = {},
+  overrides: Pick<Overrides, 'blobs'> & {
+    readonly dataDir?: string;
+    readonly databaseUrl?: string;
+  } = {},
 ) {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'media-prompts-test-')));
   const database =
@@ -71,7 +75,8 @@ export async function startService(
     JWT_SECRET: SECRET,
     DATABASE_POOL_SIZE: process.env['TEST_DATABASE_POOL_SIZE'],
     // As with the embedded server, and on a server of one's own as without a word.
-    DATABASE_PREPARED_STATEMENTS: process.env['TEST_DATABASE_URL'] === undefined ? 'on' : undefined,
+    DATABASE_PREPARED_STATEMENTS:
+      process.env['TEST_DATABASE_URL'] === undefined && !isPooled ? 'on' : undefined,
     // What a test's own process does beside the service is no load of the service.
     MAX_EVENT_LOOP_DELAY_MS: '0',
     MAX_RSS_BYTES: '0',
