@@ -5,7 +5,9 @@ import { createInspector } from './audio/inspector.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
+import { openReader } from './catalogue/open-reader.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
+import { type Reader, readPrimary } from './catalogue/reader.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
 import {
   type ChosenConverter,
@@ -42,6 +44,8 @@ export interface Team {
   /** Counts for all, where the database does not. */
   readonly countHit: CountHit;
   readonly tellOthers: TellOthers;
+  /** Has the others know that a caller of this key wrote something. */
+  readonly tellOfWrite: (writer: string) => Promise<unknown>;
   readonly metrics: SharedMetrics;
 }
 
@@ -72,6 +76,8 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
         log,
       }));
     closers.push(() => catalogue.close());
+    const reader = readerOf(config, catalogue, team, log);
+    closers.push(() => reader.close());
     const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
     const inspector = createInspector(team === undefined ? {} : { workers: 1 });
     closers.push(() => inspector.close());
@@ -88,6 +94,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       storageQuotaBytes: config.storageQuotaBytes,
       playbackCacheBytes: config.playback.cacheBytes,
       tellOthers: team?.tellOthers,
+      reader,
       renditions: {
         choosing,
         loudnessLufs: config.renditions.loudnessLufs,
@@ -164,6 +171,24 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     await closeAll();
     throw error;
   }
+}
+
+function readerOf(config: Config, catalogue: Catalogue, team: Team | undefined, log: Logger): Reader {
+  const { replica } = config;
+  if (replica === undefined) return readPrimary(catalogue.db);
+  return openReader({
+    catalogue,
+    replica: { connectionString: replica.url },
+    maxLagMs: replica.maxLagMs,
+    poolSize: config.databasePoolSize,
+    keepsPlans: config.databasePreparedStatements,
+    tellOthers: team?.tellOfWrite,
+    onIdleError: ({ message }) => log.warn({ reason: message }, 'an idle connection of reading was lost'),
+    onChange: (state) => {
+      if (state === 'used') log.info('lists are read from the replica');
+      else log.warn({ state }, 'the replica is not read');
+    },
+  });
 }
 
 async function findConverter({ renditions }: Config, log: Logger): Promise<ChosenConverter> {

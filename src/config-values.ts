@@ -11,6 +11,8 @@ export const whole = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least).max(most));
 
+export const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://');
+
 /** A PEM may be given as itself, with `\n` written out (as env files need it), or as a path. */
 export function pemFrom(value: string, context: z.RefinementCtx): string {
   if (value.includes('-----BEGIN')) return value.replaceAll('\\n', '\n').trim();

@@ -1,7 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { loudnessFrom, networksFrom, originsFrom, pemFrom, whole, workersFrom } from './config-values.ts';
+import {
+  loudnessFrom,
+  networksFrom,
+  originsFrom,
+  pemFrom,
+  postgresUrl,
+  whole,
+  workersFrom,
+} from './config-values.ts';
 import type { ConverterChoice } from './conversion/choose-converter.ts';
 
 /** Where the key that checks tokens comes from; it fixes the algorithms, a token never does. */
@@ -31,6 +39,8 @@ export interface Config {
   readonly databasePoolSize: number;
   /** Whether connections keep statements that are asked often. */
   readonly databasePreparedStatements: boolean;
+  /** A server that follows the database, for reading; undefined: there is none. */
+  readonly replica: { readonly url: string; readonly maxLagMs: number } | undefined;
   readonly tokens: {
     readonly key: TokenKey;
     readonly issuer: string | undefined;
@@ -100,10 +110,10 @@ const environment = z.object({
   PORT: whole(0, 65_535).default(3000),
   WORKERS: z.string().transform(workersFrom).default(1),
   DATA_DIR: z.string().default('./data'),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
-    .optional(),
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_READ_URL: postgresUrl.optional(),
+  // Beyond, and with what a look and an answer take, a delete would take effect after its second.
+  DATABASE_READ_MAX_LAG_MS: whole(50, 900).default(500),
   DATABASE_POOL_SIZE: whole(1, 500).default(10),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off']).optional(),
   JWT_SECRET: z
@@ -173,6 +183,11 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
       // Also when other variables are at fault: all are named at once.
       when: () => true,
     })
+    .refine(() => given['DATABASE_READ_URL'] === undefined || given['DATABASE_URL'] !== undefined, {
+      message: 'set DATABASE_URL, too: nothing follows the embedded PostgreSQL',
+      path: ['DATABASE_READ_URL'],
+      when: () => true,
+    })
     .safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(`The configuration cannot be used.\n${z.prettifyError(parsed.error)}`);
@@ -191,6 +206,10 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
     databasePoolSize: e.DATABASE_POOL_SIZE,
     databasePreparedStatements:
       (e.DATABASE_PREPARED_STATEMENTS ?? (e.DATABASE_URL === undefined ? 'on' : 'off')) === 'on',
+    replica:
+      e.DATABASE_READ_URL === undefined
+        ? undefined
+        : { url: e.DATABASE_READ_URL, maxLagMs: e.DATABASE_READ_MAX_LAG_MS },
     tokens: { key: tokenKeyFrom(e, dataDir), issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     uploadLeaseMs: e.UPLOAD_LEASE_SECONDS * 1000,

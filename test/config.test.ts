@@ -113,6 +113,21 @@ describe('each variable', () => {
     ['WORKERS, by cores', configFrom({ WORKERS: 'auto' }).workers, availableParallelism()],
     ['DATABASE_POOL_SIZE', configFrom({ DATABASE_POOL_SIZE: '3' }).databasePoolSize, 3],
     [
+      'DATABASE_READ_URL',
+      configFrom({ DATABASE_URL: 'postgres://db/prompts', DATABASE_READ_URL: 'postgres://near/prompts' })
+        .replica,
+      { url: 'postgres://near/prompts', maxLagMs: 500 },
+    ],
+    [
+      'DATABASE_READ_MAX_LAG_MS',
+      configFrom({
+        DATABASE_URL: 'postgres://db/prompts',
+        DATABASE_READ_URL: 'postgres://near/prompts',
+        DATABASE_READ_MAX_LAG_MS: '900',
+      }).replica?.maxLagMs,
+      900,
+    ],
+    [
       'DATABASE_URL, which may name a pooler',
       configFrom({ DATABASE_URL: 'postgres://db/prompts' }).databasePreparedStatements,
       false,
@@ -211,6 +226,9 @@ describe('each variable', () => {
     ['WORKERS', 'Auto'],
     ['DATABASE_URL', 'mysql://db'],
     ['DATABASE_POOL_SIZE', '0'],
+    ['DATABASE_READ_URL', 'mysql://db'],
+    ['DATABASE_READ_MAX_LAG_MS', '49'],
+    ['DATABASE_READ_MAX_LAG_MS', '901'],
     ['DATABASE_PREPARED_STATEMENTS', 'yes'],
     ['JWT_SECRET', 'too short'],
     ['JWT_PUBLIC_KEY', '/nowhere/key.pem'],
@@ -296,6 +314,12 @@ test('all faults and contradictions are named at once, and no secret is repeated
     expect(message).toContain(part);
   }
   expect(message).not.toContain('hunter2');
+});
+
+test('a replica of the embedded database is refused', () => {
+  expect(faultOf({ DATABASE_READ_URL: 'postgres://near/prompts' }).message).toContain(
+    'set DATABASE_URL, too',
+  );
 });
 
 describe('two keys for tokens', () => {

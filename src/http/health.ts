@@ -16,10 +16,13 @@ export async function health(
     // Where too many wait for the database, one more would only wait behind them.
     const isAsked = !overloaded.includes('database_pool');
     const [database, blobs] = await Promise.all([isAsked && library.hasDatabase(), library.hasBlobs()]);
+    const replica = library.replica();
     const checks = {
       database: isAsked ? wordFor(database) : 'unknown',
       blobs: wordFor(blobs),
       ...wordsFor(overloaded),
+      // Without it all is read from the database itself: that is no reason to be not ready.
+      ...(replica && { replica: replica.state }),
     };
     if (database && blobs && overloaded.length === 0) return { status: 'ready', checks };
     return await reply.code(503).header('retry-after', '2').send({ status: 'not ready', checks });

@@ -92,6 +92,7 @@ export function metrics(
       this.inc(library.databaseRetries());
     },
   });
+  if (library.replica() !== undefined) measureReplica(library, registers);
   new Gauge({
     name: 'media_prompts_load_ratio',
     help: 'How near each watched figure of load is to its bound',
@@ -167,6 +168,38 @@ export function metrics(
       .send(await (shared === undefined ? registry.metrics() : ofAll(shared)));
   });
   return (status) => atOnce.set(status, (atOnce.get(status) ?? 0) + 1);
+}
+
+function measureReplica(library: Library, registers: Registry[]): void {
+  new Gauge({
+    name: 'media_prompts_replica_used',
+    help: 'Processes that read from the replica now',
+    registers,
+    collect() {
+      this.set(library.replica()?.state === 'used' ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'media_prompts_replica_lag_seconds',
+    help: 'The replica has all that was committed until so long ago',
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.set((library.replica()?.lagMs ?? 0) / 1000);
+    },
+  });
+  new Counter({
+    name: 'media_prompts_reads_total',
+    help: 'Lists and single prompts, by where they were read',
+    labelNames: ['from'] as const,
+    registers,
+    collect() {
+      const { fromReplica = 0, fromPrimary = 0 } = library.replica() ?? {};
+      this.reset();
+      this.inc({ from: 'replica' }, fromReplica);
+      this.inc({ from: 'primary' }, fromPrimary);
+    },
+  });
 }
 
 async function ofAll(shared: SharedMetrics): Promise<string> {

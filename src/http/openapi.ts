@@ -100,6 +100,9 @@ const readinessSchema = z
       event_loop: loadWord,
       database_pool: loadWord,
       memory: loadWord,
+      replica: z.enum(['used', 'behind', 'away']).optional().meta({
+        description: 'With DATABASE_READ_URL: whether lists are read there. The service works without.',
+      }),
     }),
   })
   .meta({ id: 'Readiness' });

@@ -68,7 +68,7 @@ export async function playback(app: FastifyInstance, options: PlaybackOptions): 
     const prompt = await library.findByRecording(partsOf(name).recordingName);
     if (prompt === undefined) return false;
     try {
-      await library.get(principal, { id: prompt.id });
+      await library.getCurrent(principal, { id: prompt.id });
       return true;
     } catch (error) {
       if (error instanceof LibraryError && error.code === 'prompt-not-found') return false;

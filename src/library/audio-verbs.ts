@@ -1,8 +1,8 @@
 import { RENDITIONS, type RenditionKind } from '../audio/renditions.ts';
 import type { PromptRef } from '../catalogue/prompts.ts';
 import { inLibraryTerms, promptNotFound } from './faults.ts';
-import type { Viewer } from './library.ts';
 import type { Prompt } from './prompt.ts';
+import type { Show, Viewer } from './reading.ts';
 import type { createRenditions, PromptWithAudio } from './renditions.ts';
 import type { Playable } from './shelf.ts';
 import { renditionName, type Track } from './track.ts';
@@ -10,18 +10,18 @@ import type { Waveform } from './waveform.ts';
 
 /** What these verbs are made of. */
 interface Parts {
-  readonly get: (viewer: Viewer, ref: PromptRef) => Promise<Prompt>;
+  readonly getCurrent: (viewer: Viewer, ref: PromptRef) => Promise<Prompt>;
+  readonly show: Show;
   readonly findPlayable: (name: string, extension: string) => Promise<Playable | undefined>;
   readonly renditions: ReturnType<typeof createRenditions>;
 }
 
 /** The library's verbs about the audio of a prompt. */
-export function audioVerbs({ get, findPlayable, renditions }: Parts) {
+export function audioVerbs({ getCurrent, show, findPlayable, renditions }: Parts) {
   return {
     /** A prompt with what is known of its audio. @throws LibraryError `prompt-not-found` */
     async getWithAudio(viewer: Viewer, ref: PromptRef): Promise<PromptWithAudio> {
-      const prompt = await get(viewer, ref);
-      return await inLibraryTerms(() => renditions.of(prompt));
+      return await show(viewer, ref, renditions.of);
     },
 
     /**
@@ -30,7 +30,7 @@ export function audioVerbs({ get, findPlayable, renditions }: Parts) {
      * @throws LibraryError `prompt-not-found`, `rendition-failed`, `rendition-pending`, `no-converter`
      */
     async getRendition(viewer: Viewer, ref: PromptRef, kind: RenditionKind): Promise<Track> {
-      const { recording } = await get(viewer, ref);
+      const { recording } = await getCurrent(viewer, ref);
       const playable = await findPlayable(renditionName(recording.name, kind), RENDITIONS[kind].extension);
       if (playable === undefined) throw promptNotFound();
       return playable.track;
@@ -38,7 +38,7 @@ export function audioVerbs({ get, findPlayable, renditions }: Parts) {
 
     /** The extremes of the audio of a prompt. @throws LibraryError as `getRendition` */
     async waveform(viewer: Viewer, ref: PromptRef, buckets: number): Promise<Waveform> {
-      const prompt = await get(viewer, ref);
+      const prompt = await getCurrent(viewer, ref);
       return await inLibraryTerms(() => renditions.waveform(prompt, buckets));
     },
 

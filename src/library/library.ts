@@ -4,26 +4,24 @@ import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf, retriesOf } from '../catalogue/database.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
-import { listPrompts } from '../catalogue/prompt-list.ts';
-import type { Position } from '../catalogue/prompt-page.ts';
 import {
   describePrompt,
   findByBlobName,
-  findPrompt,
   hasPrompts,
   type PromptRef,
   removePrompt,
 } from '../catalogue/prompts.ts';
+import { type Reader, readPrimary } from '../catalogue/reader.ts';
 import { forgetRendition } from '../catalogue/renditions.ts';
 import { passed } from '../steps.ts';
 import { type AddDeps, add, type Naming } from './add.ts';
 import { createAnnouncedNames } from './announced-names.ts';
 import { audioVerbs } from './audio-verbs.ts';
-import { encodeCursor } from './cursor.ts';
 import { removeDoomed } from './doomed.ts';
 import { inLibraryTerms, nameTaken, orgUnitNotFound, promptNotFound, quotaExceeded } from './faults.ts';
-import { foldName, type NewPromptDetails, type Page, type Prompt } from './prompt.ts';
+import { foldName, type NewPromptDetails, type Prompt } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
+import { createReading, type Viewer } from './reading.ts';
 import { type ReceivedRecording, receive } from './receive.ts';
 import { isRecordingName } from './recording-name.ts';
 import { pending } from './rendition-desk.ts';
@@ -31,26 +29,6 @@ import { createRenditions, type RenditionDeps } from './renditions.ts';
 import { createShelf, forgottenByOthers, type Playable, type TellOthers } from './shelf.ts';
 import { type OnSetBack, sweep } from './sweeper.ts';
 import { partsOf, renditionName, type Track } from './track.ts';
-import type { MessageType, SortKey } from './vocabulary.ts';
-import type { Shape } from './wording.ts';
-
-/** Who asks: a viewer reaches its own org unit and everything below it, and nothing else exists for it. */
-export interface Viewer {
-  readonly orgUnitId: number;
-}
-
-export interface PromptQuery {
-  readonly orgUnitId: number;
-  readonly messageType?: MessageType | undefined;
-  /** Part of the name, in any case. */
-  readonly name?: string | undefined;
-  readonly sortBy: SortKey;
-  readonly descending: boolean;
-  readonly limit: number;
-  readonly offset: number;
-  /** Where the page before ended; undefined for the first page. */
-  readonly after?: Position | undefined;
-}
 
 export interface LibraryDeps extends Omit<AddDeps, 'names' | 'wantsRenditions'> {
   /** What the audio that is played often may take of memory, bytes. */
@@ -60,6 +38,8 @@ export interface LibraryDeps extends Omit<AddDeps, 'names' | 'wantsRenditions'> 
   readonly tellOthers?: TellOthers | undefined;
   /** Undefined where none are made. */
   readonly renditions?: RenditionDeps | undefined;
+  /** Where lists and single prompts are read; without one, in `db`. */
+  readonly reader?: Reader | undefined;
 }
 
 export type { OpenBlob };
@@ -73,7 +53,8 @@ export function createLibrary(given: LibraryDeps) {
   const names = createAnnouncedNames(given);
   const renditions = createRenditions(given, given.renditions);
   const deps = { ...given, names, wantsRenditions: renditions.areMade };
-  const { db, blobs } = deps;
+  const { db, blobs, reader = readPrimary(db) } = deps;
+  const { list, get, getCurrent, show, writing } = createReading(db, reader);
   const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
   let arriving = 0;
 
@@ -104,7 +85,7 @@ export function createLibrary(given: LibraryDeps) {
       details: NewPromptDetails,
       naming: Naming = 'exact',
     ): Promise<Prompt> {
-      return await inLibraryTerms(async () => {
+      return await writing(viewer, async () => {
         await assertReach(viewer, details.orgUnitId).catch(async (error: unknown) => {
           await received.discard();
           throw error;
@@ -131,23 +112,13 @@ export function createLibrary(given: LibraryDeps) {
       });
     },
 
-    /** One page in the words of `shape`, and the exact number of all that match. @throws LibraryError `org-unit-not-found` */
-    async list(viewer: Viewer, query: PromptQuery, shape: Shape): Promise<Page> {
-      return await inLibraryTerms(async () => {
-        const { name, sortBy, descending } = query;
-        const nameKeyPart = name === undefined ? undefined : foldName(name);
-        const found = await listPrompts(db, shape, { ...query, viewer: viewer.orgUnitId, nameKeyPart });
-        if (found === undefined) throw orgUnitNotFound();
-        const { items, total, end } = found;
-        return { items, total, nextCursor: end && encodeCursor({ sortBy, descending, ...end }) };
-      });
-    },
-
+    list,
     get,
+    getCurrent,
 
     /** Sets or clears the description. @throws LibraryError `prompt-not-found` */
     async describe(viewer: Viewer, ref: PromptRef, description: string | null): Promise<Prompt> {
-      return await inLibraryTerms(async () => {
+      return await writing(viewer, async () => {
         const row = await describePrompt(db, viewer.orgUnitId, ref, description);
         if (row === undefined) throw promptNotFound();
         return promptFrom(row);
@@ -161,7 +132,7 @@ export function createLibrary(given: LibraryDeps) {
      * @throws LibraryError `prompt-not-found`
      */
     async remove(viewer: Viewer, ref: PromptRef): Promise<void> {
-      await inLibraryTerms(async () => {
+      await writing(viewer, async () => {
         const removed = await removePrompt(db, viewer.orgUnitId, ref, deps.uploadLeaseMs);
         if (removed === undefined) throw promptNotFound();
         passed('delete-committed');
@@ -190,6 +161,12 @@ export function createLibrary(given: LibraryDeps) {
     /** No longer plays from memory what was removed elsewhere. */
     forget: (recordingName: string) => shelf.forget(recordingName),
 
+    /** Has who wrote elsewhere find it here as well. */
+    heardOfWrite: (writer: string) => reader.heard(writer),
+
+    /** What the replica is good for; undefined where there is none. */
+    replica: () => reader.figures(),
+
     /** How much is kept for playing, and how often it was of use. */
     shelf: () => shelf.figures(),
 
@@ -211,7 +188,7 @@ export function createLibrary(given: LibraryDeps) {
       });
     },
 
-    ...audioVerbs({ get, findPlayable, renditions }),
+    ...audioVerbs({ getCurrent, show, findPlayable, renditions }),
 
     /** Is there no prompt at all, in no org unit? */
     isEmpty: () => inLibraryTerms(async () => !(await hasPrompts(db))),
@@ -240,15 +217,6 @@ export function createLibrary(given: LibraryDeps) {
     /** Does the store of the bytes? Never rejects. */
     hasBlobs: () => isFulfilled(blobs.check()),
   };
-
-  /** @throws LibraryError `prompt-not-found` */
-  async function get(viewer: Viewer, ref: PromptRef): Promise<Prompt> {
-    return await inLibraryTerms(async () => {
-      const row = await findPrompt(db, viewer.orgUnitId, ref);
-      if (row === undefined) throw promptNotFound();
-      return promptFrom(row);
-    });
-  }
 
   /**
    * What plays under this name and extension, whoever asks; undefined when there is nothing. A rendition that is not

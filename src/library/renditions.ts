@@ -105,10 +105,11 @@ export function createRenditions(context: RenditionsContext, deps: RenditionDeps
       return { converter: converter?.kind ?? 'none', version: converter?.version, reason };
     },
 
-    async of(prompt: Prompt): Promise<PromptWithAudio> {
+    /** Asks `from`, which may be a replica. */
+    async of(prompt: Prompt, from: Database): Promise<PromptWithAudio> {
       const { name } = prompt.recording;
       const { converter, reason } = await chosen;
-      const { renditions, report } = await findAudio(db, name);
+      const { renditions, report } = await findAudio(from, name);
       const known = new Map(renditions.map((row) => [row.kind, row]));
       return {
         prompt,

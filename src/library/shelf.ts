@@ -3,6 +3,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { findByBlobName } from '../catalogue/prompts.ts';
 import { findRendition } from '../catalogue/renditions.ts';
+import { heardOrOutdated } from '../outdated.ts';
 import type { Prompt } from './prompt.ts';
 import { promptFrom } from './prompt-row.ts';
 import { originalOf, partsOf, RENDITION_KINDS, renditionName, type Track, trackOf } from './track.ts';
@@ -185,13 +186,8 @@ export function createShelf(deps: {
 
 /**
  * Resolves when those told have forgotten a recording that is deleted; at the latest when none of them believes any
- * more what it knew before. Who cannot be told holds nobody up for longer. Never rejects.
+ * more what it knew before. Never rejects.
  */
 export async function forgottenByOthers(name: string, tell: TellOthers | undefined): Promise<void> {
-  if (tell === undefined) return;
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  const outdated = setTimeout(resolve, BELIEVED_FOR);
-  tell(name).then(resolve, () => undefined);
-  await promise;
-  clearTimeout(outdated);
+  if (tell !== undefined) await heardOrOutdated(tell(name), BELIEVED_FOR);
 }

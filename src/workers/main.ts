@@ -4,6 +4,7 @@ import { shareCatalogue } from '../catalogue/open-catalogue.ts';
 import { compose, type Service } from '../compose.ts';
 import type { Config } from '../config.ts';
 import type { Figures } from '../http/metrics.ts';
+import type { Library } from '../library/library.ts';
 import { createLog, logDestination } from '../log.ts';
 import { reasonOf } from '../reason.ts';
 import type { Notes, WorkerSetup } from './messages.ts';
@@ -23,7 +24,7 @@ const SWEEPER = 1;
 const setUp = Promise.withResolvers<WorkerSetup>();
 const stopped = Promise.withResolvers<Notes['stop'] | undefined>();
 let ownFigures: (() => Promise<Figures>) | undefined;
-let forget: ((recordingName: string) => void) | undefined;
+let library: Library | undefined;
 let isBegun = false;
 
 const talk = createTalk((message) => process.send?.(message, undefined, undefined, () => undefined), {
@@ -32,7 +33,11 @@ const talk = createTalk((message) => process.send?.(message, undefined, undefine
     alive: () => null,
     figures: async () => (await ownFigures?.()) ?? [],
     forget(recordingName) {
-      forget?.(recordingName);
+      library?.forget(recordingName);
+      return null;
+    },
+    wrote(writer) {
+      library?.heardOfWrite(writer);
       return null;
     },
   },
@@ -87,6 +92,7 @@ async function start({ number, config, database }: WorkerSetup, log: ReturnType<
       sweeps: number === SWEEPER,
       countHit: askForCounts((hits) => talk.ask('count', hits)),
       tellOthers: (recordingName) => talk.ask('forget', recordingName),
+      tellOfWrite: (writer) => talk.ask('wrote', writer),
       metrics: {
         offer(own) {
           ownFigures = own;
@@ -95,7 +101,7 @@ async function start({ number, config, database }: WorkerSetup, log: ReturnType<
       },
     },
   });
-  forget = service.library.forget;
+  library = service.library;
   return service;
 }
 

@@ -42,6 +42,8 @@ export interface Questions {
   readonly metrics: { readonly asked: null; readonly answer: string };
   /** Of a worker, who deleted the recording of this name: have all others forget it. Of the primary: forget it. */
   readonly forget: { readonly asked: string; readonly answer: null };
+  /** Of a worker, whose caller of this key wrote something: have all others know. Of the primary: know it. */
+  readonly wrote: { readonly asked: string; readonly answer: null };
   /** Of the primary: do you still work? */
   readonly alive: { readonly asked: null; readonly answer: null };
   /** Of the primary: the figures of the worker alone. */
@@ -52,6 +54,7 @@ export interface Questions {
 export const PATIENCE = {
   count: 1_000,
   forget: 1_000,
+  wrote: 1_000,
   alive: 10_000,
   figures: 1_000,
   metrics: 3_000,

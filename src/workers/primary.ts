@@ -34,6 +34,10 @@ export async function startWorkers(config: Config, log: Logger, pace?: Pace): Pr
   const { fork, endsWithUs } = await prepareCluster();
   if (!endsWithUs)
     log.warn('without util-linux (setpriv) a worker that hangs outlives this process if it is killed');
+  const othersHear = (question: 'forget' | 'wrote', number: number) => async (content: string) => {
+    await Promise.all(pool.others(number).map(({ talk }) => talk.ask(question, content)));
+    return null;
+  };
   const pool = createPool({
     size: config.workers,
     log,
@@ -50,10 +54,8 @@ export async function startWorkers(config: Config, log: Logger, pace?: Pace): Pr
         questions: {
           count,
           metrics: figures.text,
-          async forget(recordingName) {
-            await Promise.all(pool.others(number).map(({ talk }) => talk.ask('forget', recordingName)));
-            return null;
-          },
+          forget: othersHear('forget', number),
+          wrote: othersHear('wrote', number),
         },
       }),
     onListening(worker, { address }) {

@@ -306,6 +306,8 @@ export type Readiness = {
         event_loop: "ok" | "overloaded";
         database_pool: "ok" | "overloaded";
         memory: "ok" | "overloaded";
+        /** With DATABASE_READ_URL: whether lists are read there. The service works without. */
+        replica?: "used" | "behind" | "away";
     };
 };
 /**

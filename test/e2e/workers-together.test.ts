@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { fixture } from '../support/multipart.ts';
+import { canReplicate, createReplicated, startReplicated } from '../support/replicated.ts';
 import { type ServiceProcess, startProcess, tokenFor, uploadFile, withDataDir } from './service-process.ts';
 import { type Answer, figureIn, type Line, lineTo, pairOf, workersOf } from './worker-processes.ts';
 
@@ -62,6 +63,31 @@ describe('two workers together', { timeout: 60_000 }, () => {
       });
     });
   }
+
+  test.skipIf(!canReplicate)(
+    'what is removed through one worker is not listed by the other, though a replica has it',
+    async () => {
+      const pair = await startReplicated();
+      onTestFinished(() => pair.stop());
+      const { primary, replica } = await createReplicated(pair, 'workers');
+      const env = { DATABASE_URL: primary, DATABASE_READ_URL: replica, DATABASE_READ_MAX_LAG_MS: '900' };
+      await withTwo(env, async ([one, two], { token, upload }) => {
+        const headers = { authorization: `Bearer ${token}` };
+        const readByReplica = async () =>
+          figureIn((await one.send('GET', '/metrics')).body, 'media_prompts_replica_used');
+        const list = async () => String((await two.send('GET', '/v3/media-prompts', headers)).body);
+        for (let round = 0; round < 5; round += 1) {
+          const { media_prompt_id: id } = await upload(`Round ${round}`);
+          await expect.poll(readByReplica, { timeout: 20_000 }).toBe(2);
+          expect(await list()).toContain('"total":1');
+          await pair.pause();
+          expect((await one.send('DELETE', `/v3/media-prompts/${id}`, headers)).status).toBe(200);
+          expect(await list()).toContain('"total":0');
+          await pair.resume();
+        }
+      });
+    },
+  );
 
   test('requests of one token are counted together, whichever worker takes them', async () => {
     const LIMIT = 10;

@@ -533,6 +533,64 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: ['test/catalogue/rendition-jobs.test.ts'],
   },
 
+  // A replica
+  {
+    name: 'who wrote reads what a replica had before',
+    file: 'src/catalogue/reader.ts',
+    from: 'writers.set(writer, begun + 1);',
+    to: '',
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'workers do not tell each other who wrote',
+    file: 'src/catalogue/reader.ts',
+    from: 'if (tellOthers !== undefined) await heardOrOutdated(tellOthers(writer), maxLagMs);',
+    to: '',
+    tests: ['test/e2e/workers-together.test.ts'],
+  },
+  {
+    name: 'a replica is read however far it is behind',
+    file: 'src/catalogue/reader.ts',
+    from: "return lagMs() <= maxLagMs ? 'used' : 'behind';",
+    to: "return 'used';",
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'what a replica lacks yet is a 404',
+    file: 'src/catalogue/reader.ts',
+    from: 'if (found !== undefined) {',
+    to: '{',
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'a replica that fails fails its readers',
+    file: 'src/catalogue/reader.ts',
+    from: 'if (!(error instanceof CatalogueError)) throw error;',
+    to: 'throw error;',
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'writers beyond those that are remembered read what a replica had before',
+    file: 'src/catalogue/reader.ts',
+    from: "if (reason === 'evict') neededByAll = Math.max(neededByAll, needed);",
+    to: '',
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'a server that follows nobody is read as a replica',
+    file: 'src/catalogue/open-reader.ts',
+    from: 'case when pg_is_in_recovery()',
+    to: 'case when true',
+    tests: ['test/library/replica.test.ts'],
+  },
+  {
+    name: 'what was deleted is played by the word of a replica',
+    file: 'src/http/v1/plugin.ts',
+    from: 'const prompt = await library.getCurrent(request.principal, refOf(request));',
+    to: 'const prompt = await library.get(request.principal, refOf(request));',
+    tests: ['test/library/replica.test.ts'],
+  },
+
   // Transactions
   {
     name: 'a statement that others stood in the way of is given up',

@@ -62,6 +62,8 @@ export async function startService(
   overrides: Pick<Overrides, 'blobs'> & {
     readonly dataDir?: string;
     readonly databaseUrl?: string;
+    /** Past the bounds of the environment. */
+    readonly replica?: Config['replica'];
   } = {},
 ) {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'media-prompts-test-')));
@@ -69,7 +71,7 @@ export async function startService(
     overrides.databaseUrl === undefined
       ? await createDatabase()
       : { url: overrides.databaseUrl, drop: () => Promise.resolve() };
-  const config: Config = configFrom({
+  const given: Config = configFrom({
     DATABASE_URL: database.url,
     DATA_DIR: dataDir,
     JWT_SECRET: SECRET,
@@ -84,6 +86,7 @@ export async function startService(
     RENDITION_ENGINE: 'off',
     ...env,
   });
+  const config = { ...given, replica: overrides.replica ?? given.replica };
   const logLines: string[] = [];
   const log = createLog('debug', { write: (line: string) => void logLines.push(line) });
   const catalogue = await openCatalogue({

@@ -137,7 +137,7 @@ export async function v1(app: FastifyInstance, options: V1Options): Promise<void
   }
 
   async function content(request: FastifyRequest, reply: FastifyReply) {
-    const prompt = await library.get(request.principal, refOf(request));
+    const prompt = await library.getCurrent(request.principal, refOf(request));
     const answerTo = createAnswers({
       cacheControl: `private, max-age=${options.contentMaxAgeSeconds}`,
       contentDisposition: dispositionOf(presentMedia(prompt).originalFileName),
