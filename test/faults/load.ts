@@ -21,6 +21,11 @@ export interface LoadOptions {
   readonly chance: Chance;
   /** Goes on when no answer comes; else a client ends with the first, since the service is gone. */
   readonly isPersistent?: boolean;
+  /**
+   * Asks once more where no answer came or one of a balancer that has nobody behind it, as clients of many services do.
+   * What is lost twice is a contradiction.
+   */
+  readonly isRetrying?: boolean;
   readonly onAsked?: (asked: Asked) => void;
 }
 
@@ -31,6 +36,10 @@ const SIZES = [1_000, 2_000, 4_000, 6_000, 8_000, 20_000, 40_000, 300_000, 700_0
 const HEADER = 44;
 const TEXT = Buffer.from('This is no audio, whatever it is called. '.repeat(50));
 const PAUSE_WHEN_AWAY = 50;
+const PAUSE_BEFORE_RETRY = 100;
+
+const isLost = (answer: Answer | undefined) =>
+  answer === undefined || [502, 503, 504].includes(answer.status);
 
 let uploads = 0;
 
@@ -49,7 +58,7 @@ export function freshAudio(chance: Chance): Buffer {
 
 /** Clients that upload, delete and read through both dialects until told to stop, each one call at a time. */
 export function startLoad(service: Service, book: Book, options: LoadOptions) {
-  const { chance, isPersistent = false, onAsked } = options;
+  const { chance, isPersistent = false, isRetrying = false, onAsked } = options;
   const ask = createAsk(service.base);
   let isStopped = false;
 
@@ -65,8 +74,17 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     return answer;
   }
 
-  /** Each returns whether the service is still there. */
-  async function upload(own: string[]): Promise<boolean> {
+  /** Whether the service is still there. */
+  async function withRetry(what: string, work: (isRetry: boolean) => Promise<Answer | undefined>) {
+    const answer = await work(false);
+    if (!isRetrying || !isLost(answer)) return answer !== undefined;
+    await delay(PAUSE_BEFORE_RETRY);
+    const again = await work(true);
+    if (isLost(again)) book.contradictions.push(`${what}: ${again?.status ?? 'no answer'} twice`);
+    return again !== undefined;
+  }
+
+  async function upload(own: string[]): Promise<Answer | undefined> {
     const dialect: Dialect = chance.isOneIn(4) ? 'v1' : 'v3';
     const isBad = chance.isOneIn(10);
     const content = isBad ? TEXT : freshAudio(chance);
@@ -78,7 +96,7 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     );
     book.uploaded(name, answer, !isBad);
     if (answer?.status === 201) own.push(name);
-    return answer !== undefined;
+    return answer;
   }
 
   async function cut(): Promise<boolean> {
@@ -96,11 +114,14 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     if (entry === undefined) return true;
     const path = `${entry.dialect === 'v1' ? V1 : V3}/${entry.id}`;
     book.deleting(name);
-    const answer = await answerTo('delete', path, () => ask('DELETE', path));
-    book.deleted(name, entry.fate, answer);
+    const isThere = await withRetry(`delete of ${name}`, async (isRetry) => {
+      const answer = await answerTo('delete', path, () => ask('DELETE', path));
+      book.deleted(name, isRetry ? 'either' : entry.fate, answer);
+      return answer;
+    });
     // Whatever was refused for now is asked again.
-    if (answer !== undefined && book.get(name)?.fate !== 'gone') own.push(name);
-    return answer !== undefined;
+    if (isThere && book.get(name)?.fate !== 'gone') own.push(name);
+    return isThere;
   }
 
   async function read(own: readonly string[]): Promise<boolean> {
@@ -108,12 +129,14 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     const isList = entry === undefined || chance.isOneIn(2);
     const base = entry?.dialect === 'v1' ? V1 : V3;
     const path = isList ? `${V3}?limit=5` : `${base}/${entry.id}`;
-    const answer = await answerTo(isList ? 'list' : 'get', path, () => ask('GET', path));
-    book.count(isList ? 'list' : 'get', answer);
-    if (!isList && answer?.status === 404 && book.get(entry.name)?.fate === 'there') {
-      book.contradictions.push(`${entry.name} was acknowledged, and a GET of it is a 404`);
-    }
-    return answer !== undefined;
+    return await withRetry(path, async () => {
+      const answer = await answerTo(isList ? 'list' : 'get', path, () => ask('GET', path));
+      book.count(isList ? 'list' : 'get', answer);
+      if (!isList && answer?.status === 404 && book.get(entry.name)?.fate === 'there') {
+        book.contradictions.push(`${entry.name} was acknowledged, and a GET of it is a 404`);
+      }
+      return answer;
+    });
   }
 
   /** What is there already is theirs to read and delete as well, each thing one client's. */
@@ -124,7 +147,8 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     let isThere = true;
     while (!isStopped && (isThere || isPersistent)) {
       const turn = chance.next();
-      if (turn < 0.62) isThere = await upload(own);
+      // Under a new name: the first may be taken by the very upload whose answer was lost.
+      if (turn < 0.62) isThere = await withRetry('upload', () => upload(own));
       else if (turn < 0.66) isThere = await cut().catch(() => false);
       else if (turn < 0.9 && own.length > 0) isThere = await remove(own);
       else isThere = await read(own);

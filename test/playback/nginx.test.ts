@@ -1,11 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { promptForm } from '../support/multipart.ts';
+import { freePort, hasNginx, startNginx } from '../support/nginx.ts';
 import { KINDS, putRendition, WITHOUT_CONVERTER } from '../support/renditions.ts';
 import { test as base, startService, type TestService } from '../support/service.ts';
 import { noise } from '../support/wav.ts';
@@ -21,7 +18,6 @@ import { type Client, createClient } from './http-client.ts';
 import { addSound, addTone, EXTENSIONS } from './recordings.ts';
 
 const CONFIGURATION = new URL('../../docs/nginx.conf', import.meta.url);
-const hasNginx = spawnSync('nginx', ['-v']).error === undefined;
 
 interface Nginx {
   /** A service of its own, since a test stops it. */
@@ -35,82 +31,31 @@ const test = base.extend<{ nginx: Nginx }>({
     // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
     async ({}, use) => {
       const service = await startService(WITHOUT_CONVERTER);
-      const folder = await mkdtemp(join(tmpdir(), 'media-prompts-nginx-'));
       const [proxyPort, directPort] = [await freePort(), await freePort()];
-      const text = (await readFile(CONFIGURATION, 'utf8'))
-        .replace(/(?<=^[^#]*)SERVICE/m, new URL(service.base).host)
-        .replace(/(?<=^[^#]*)CACHE_DIR/m, join(folder, 'cache'))
-        .replace(/(?<=^[^#]*)DATA_DIR/m, service.dataDir)
-        .replace('127.0.0.1:8080', `127.0.0.1:${proxyPort}`)
-        .replace('127.0.0.1:8081', `127.0.0.1:${directPort}`);
-      await writeFile(join(folder, 'media-prompts.conf'), text);
-      await writeFile(join(folder, 'nginx.conf'), main(folder));
-      await mkdir(join(folder, 'temp'));
+      const text = await readFile(CONFIGURATION, 'utf8');
       // nginx's workers may be another user.
-      await chmod(folder, 0o755);
       await chmod(service.dataDir, 0o755);
-      const nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      const [proxy, direct] = [proxyPort, directPort].map((port) => createClient(`http://127.0.0.1:${port}`));
-      if (proxy === undefined || direct === undefined) throw new Error('no client');
-      await ready(nginx, [proxy, direct]);
+      const nginx = await startNginx(
+        (folder) =>
+          text
+            .replace(/(?<=^[^#]*)SERVICE/m, new URL(service.base).host)
+            .replace(/(?<=^[^#]*)CACHE_DIR/m, join(folder, 'cache'))
+            .replace(/(?<=^[^#]*)DATA_DIR/m, service.dataDir)
+            .replace('127.0.0.1:8080', `127.0.0.1:${proxyPort}`)
+            .replace('127.0.0.1:8081', `127.0.0.1:${directPort}`),
+        [proxyPort, directPort],
+      );
+      const proxy = createClient(`http://127.0.0.1:${proxyPort}`);
+      const direct = createClient(`http://127.0.0.1:${directPort}`);
       await use({ service, proxy, direct });
       proxy.close();
       direct.close();
-      nginx.kill('SIGTERM');
-      await once(nginx, 'exit');
+      await nginx.stop();
       await service.close();
-      await rm(folder, { recursive: true, force: true });
     },
     { scope: 'file' },
   ],
 });
-
-/** What a distribution's own nginx.conf has around an include. */
-function main(folder: string): string {
-  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${join(folder, 'temp', name)};`,
-  );
-  return `
-    daemon off;
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    pid ${join(folder, 'pid')};
-    error_log stderr error;
-    events { }
-    http {
-      access_log off;
-      include /etc/nginx/mime.types;
-      default_type application/octet-stream;
-      gzip on;
-      ${temp.join('\n')}
-      include ${join(folder, 'media-prompts.conf')};
-    }`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Both servers answer; it fails with what nginx says when it ends instead. */
-async function ready(nginx: ChildProcess, clients: readonly Client[]): Promise<void> {
-  let said = '';
-  nginx.stderr?.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  const answers = async () => {
-    if (nginx.exitCode !== null) throw new Error(`nginx ended: ${said}`);
-    return await Promise.all(clients.map(async (client) => (await client.ask('GET', '/')).status));
-  };
-  await expect
-    .poll(() => answers().catch((error: unknown) => String(error) + said), { timeout: 10_000 })
-    .toEqual([404, 404]);
-}
 
 const DAY = 86_400;
 
