@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 
 interface ComposeService {
   readonly image?: string;
@@ -66,6 +66,44 @@ test('the compose file starts the service when its database is healthy, and keep
   for (const { volumes: mounts } of Object.values(services)) {
     for (const mount of mounts) expect(Object.keys(volumes)).toContain(mount.split(':')[0]);
   }
+});
+
+describe('the Kubernetes example', () => {
+  const documents = parseAllDocuments(read('docs/examples/kubernetes.yml')).map((one) => one.toJS());
+  const { spec: deployment } = documents.find(({ kind }) => kind === 'Deployment');
+  const { spec: pod } = deployment.template;
+  const [container] = pod.containers;
+  const told = (name: string) =>
+    container.env.find((variable: { readonly name: string }) => variable.name === name)?.value;
+
+  test('has a service and a budget that find the pods', () => {
+    const { labels } = deployment.template.metadata;
+    const selectors = documents.flatMap(({ kind, spec }) => {
+      if (kind === 'Service') return [spec.selector];
+      return kind === 'PodDisruptionBudget' ? [spec.selector.matchLabels] : [];
+    });
+    expect(selectors).toEqual([labels, labels]);
+    expect(deployment.selector.matchLabels).toEqual(labels);
+  });
+
+  test('sets variables that the service reads, and gets its secrets from elsewhere', () => {
+    const config = read('src/config.ts');
+    for (const { name, value } of container.env) {
+      expect(config).toContain(`  ${name}: `);
+      if (name === 'DATABASE_URL' || name === 'JWT_SECRET') expect(value).toBeUndefined();
+    }
+  });
+
+  test('leaves time for the pause, the grace and the end', () => {
+    const pause = Number(container.lifecycle.preStop.exec.command[1]);
+    const grace = Number(told('SHUTDOWN_GRACE_SECONDS'));
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(pause + grace + 15);
+  });
+
+  test('asks whether it lives and whether it can work at the paths for that', () => {
+    expect(container.livenessProbe.httpGet.path).toBe('/healthz');
+    expect(container.readinessProbe.httpGet.path).toBe('/readyz');
+  });
 });
 
 test('every variable of the example environment is one that the service reads', () => {
