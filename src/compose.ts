@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createInspector } from './audio/inspector.ts';
-import type { BlobStore } from './blobs/blob-store.ts';
-import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
+import { BlobSettingsError, type BlobStore } from './blobs/blob-store.ts';
+import { openBlobStore } from './blobs/open-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
@@ -72,7 +71,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
         log,
       }));
     closers.push(() => catalogue.close());
-    const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
+    const blobs = overrides.blobs ?? (await openBlobs(config));
     const inspector = createInspector(team === undefined ? {} : { workers: 1 });
     closers.push(() => inspector.close());
 
@@ -164,6 +163,12 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     await closeAll();
     throw error;
   }
+}
+
+async function openBlobs({ blobs, uploadLeaseMs }: Config): Promise<BlobStore> {
+  return await openBlobStore(blobs, uploadLeaseMs).catch((cause: unknown) => {
+    throw cause instanceof BlobSettingsError ? new ConfigError(cause.message, { cause }) : cause;
+  });
 }
 
 async function findConverter({ renditions }: Config, log: Logger): Promise<ChosenConverter> {
