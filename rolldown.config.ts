@@ -25,8 +25,8 @@ export default defineConfig({
     'worker-main': 'src/workers/main.ts',
     'conversion-worker': 'src/conversion/wasm-worker.ts',
   },
-  // Read files that lie beside their code, or are there in development alone.
-  external: ['@ffmpeg/core', '@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
+  // Read files that lie beside their code, may be absent, or are there in development alone.
+  external: ['@ffmpeg/core', /^@aws-sdk\//, '@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
   plugins: [withoutMapsOfPackages],
   output: {
     // Never emptied: a service that runs from it may load a part only later.

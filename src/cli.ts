@@ -6,6 +6,7 @@ import type { Database } from './catalogue/database.ts';
 import { type CatalogueOptions, joinCatalogue } from './catalogue/open-catalogue.ts';
 import { addOrgUnit, listOrgUnits, pathInTree } from './catalogue/org-units.ts';
 import { listUsage, setQuota } from './catalogue/usage.ts';
+import { addBlobCommands } from './commands/blobs.ts';
 import { addKeepingCommands, type Host } from './commands/keeping.ts';
 import { addRenditionCommands } from './commands/renditions.ts';
 import { type Config, configFrom } from './config.ts';
@@ -123,6 +124,7 @@ const host: Host = {
 };
 addKeepingCommands(program, host);
 addRenditionCommands(program, host);
+addBlobCommands(program, host);
 
 try {
   await program.parseAsync();

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createInspector } from './audio/inspector.ts';
-import type { BlobStore } from './blobs/blob-store.ts';
-import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
+import { BlobSettingsError, type BlobStore } from './blobs/blob-store.ts';
+import { openBlobStore } from './blobs/open-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
 import { openReader } from './catalogue/open-reader.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
@@ -78,7 +77,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     closers.push(() => catalogue.close());
     const reader = readerOf(config, catalogue, team, log);
     closers.push(() => reader.close());
-    const blobs = overrides.blobs ?? (await createDiskBlobStore(join(config.dataDir, 'uploads')));
+    const blobs = overrides.blobs ?? (await openBlobs(config));
     const inspector = createInspector(team === undefined ? {} : { workers: 1 });
     closers.push(() => inspector.close());
 
@@ -188,6 +187,12 @@ function readerOf(config: Config, catalogue: Catalogue, team: Team | undefined, 
       if (state === 'used') log.info('lists are read from the replica');
       else log.warn({ state }, 'the replica is not read');
     },
+  });
+}
+
+async function openBlobs({ blobs, uploadLeaseMs }: Config): Promise<BlobStore> {
+  return await openBlobStore(blobs, uploadLeaseMs).catch((cause: unknown) => {
+    throw cause instanceof BlobSettingsError ? new ConfigError(cause.message, { cause }) : cause;
   });
 }
 

@@ -2,6 +2,14 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import {
+  type BlobChoice,
+  blobChoicesFrom,
+  blobContradictions,
+  blobVariables,
+  type DiskChoice,
+  type S3Choice,
+} from './config-blobs.ts';
+import {
   loudnessFrom,
   networksFrom,
   originsFrom,
@@ -41,6 +49,10 @@ export interface Config {
   readonly databasePreparedStatements: boolean;
   /** A server that follows the database, for reading; undefined: there is none. */
   readonly replica: { readonly url: string; readonly maxLagMs: number } | undefined;
+  /** Where bytes are kept. */
+  readonly blobs: BlobChoice;
+  /** Every store that is configured, for copying from one to the other. */
+  readonly stores: { readonly disk: DiskChoice; readonly s3: S3Choice | undefined };
   readonly tokens: {
     readonly key: TokenKey;
     readonly issuer: string | undefined;
@@ -116,6 +128,7 @@ const environment = z.object({
   DATABASE_READ_MAX_LAG_MS: whole(50, 900).default(500),
   DATABASE_POOL_SIZE: whole(1, 500).default(10),
   DATABASE_PREPARED_STATEMENTS: z.enum(['on', 'off']).optional(),
+  ...blobVariables,
   JWT_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
@@ -188,12 +201,23 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
       path: ['DATABASE_READ_URL'],
       when: () => true,
     })
+    .refine(() => given['BLOB_STORE'] !== 's3' || given['S3_BUCKET'] !== undefined, {
+      message: 'must be set with BLOB_STORE=s3',
+      path: ['S3_BUCKET'],
+      when: () => true,
+    })
+    .superRefine((e, context) => {
+      for (const [variable, message] of blobContradictions(e)) {
+        context.addIssue({ code: 'custom', message, path: [variable] });
+      }
+    })
     .safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(`The configuration cannot be used.\n${z.prettifyError(parsed.error)}`);
   }
   const e = parsed.data;
   const dataDir = resolve(e.DATA_DIR);
+  const stores = blobChoicesFrom(e, dataDir);
   return deepFrozen({
     host: e.HOST,
     port: e.PORT,
@@ -210,6 +234,9 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
       e.DATABASE_READ_URL === undefined
         ? undefined
         : { url: e.DATABASE_READ_URL, maxLagMs: e.DATABASE_READ_MAX_LAG_MS },
+    // Without a bucket, S3 was refused above.
+    blobs: (e.BLOB_STORE === 's3' ? stores.s3 : undefined) ?? stores.disk,
+    stores,
     tokens: { key: tokenKeyFrom(e, dataDir), issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     uploadLeaseMs: e.UPLOAD_LEASE_SECONDS * 1000,

@@ -33,6 +33,8 @@ export async function logDestination(isTerminal: boolean): Promise<DestinationSt
 }
 
 const PASSWORD_PARAMETER = /([?&]password=)[^&\s"]+/g;
+/** Of a link into an object store: with these, whoever reads the log could follow it. */
+const LINK_PARAMETER = /(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"]+/gi;
 /** A JWT, or what is left of one that was cut off. */
 const TOKEN = /\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}/g;
 /** A hash of the name still tells which lines speak of the same recording. */
@@ -47,7 +49,8 @@ function withoutSecrets(line: string): string {
       (name) => `recording-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`,
     )
     .replaceAll(PASSWORD, '$1:[password]@')
-    .replaceAll(PASSWORD_PARAMETER, '$1[password]');
+    .replaceAll(PASSWORD_PARAMETER, '$1[password]')
+    .replaceAll(LINK_PARAMETER, '$1[link]');
 }
 
 /** pino's own serialiser keeps every member, of which some hold rows and requests. */

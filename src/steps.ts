@@ -4,8 +4,8 @@ import { channel } from 'node:diagnostics_channel';
  * The places at which a crash leaves something different behind, in the order in which they are passed.
  *
  * An upload: `announced` (its ledger row is committed), `staging-opened`, `block-written` (once a block),
- * `staged-synced`, `inspected`, `published` (renamed), `folder-synced`, `committing`, `committed` (not answered
- * yet). A refused one instead, from wherever it is: `unstaged`, `struck`.
+ * `staged-synced`, `inspected`, `published` (renamed, or acknowledged by the store of a bucket), `folder-synced`,
+ * `committing`, `committed` (not answered yet). A refused one instead, from wherever it is: `unstaged`, `struck`.
  *
  * A delete: `delete-committed`, `bytes-removed` (their folder is not synced yet), `struck`.
  *

@@ -68,6 +68,8 @@ describe('the arrows between the rooms', () => {
       'conversion/wasm-converter.ts -> conversion/wasm-worker.ts',
       'conversion/render.ts -> audio/renditions.ts',
       'catalogue/database.ts -> kysely',
+      'blobs/open-blob-store.ts -> blobs/s3-blob-store.ts',
+      'blobs/s3-requests.ts -> @aws-sdk/client-s3',
     ]) {
       expect(seen).toContain(arrow);
     }
@@ -112,6 +114,14 @@ describe('the arrows between the rooms', () => {
 
   test('the WASM core, whose licence is not ours, is part of no import', () => {
     expect(trespasses(() => true, isIn('@ffmpeg/', '@ffmpeg/core'))).toEqual([]);
+  });
+
+  test('the packages of the object store are loaded where it is chosen, and nowhere else', () => {
+    const isOfS3 = (path: string) => path.startsWith('blobs/s3-');
+    expect(trespasses((path) => !isOfS3(path), isIn('@aws-sdk/', '@smithy/'))).toEqual([]);
+    const choice = 'blobs/open-blob-store.ts';
+    expect(trespasses((path) => !isOfS3(path) && path !== choice, isOfS3)).toEqual([]);
+    expect(readFileSync(join(SRC, choice), 'utf8')).not.toMatch(/\bfrom '\.\/s3-/);
   });
 
   test('only the catalogue speaks to the database', () => {

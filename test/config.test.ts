@@ -32,6 +32,8 @@ test('an empty environment is enough', () => {
     database: { kind: 'embedded', directory: resolve('data/database') },
     databasePoolSize: 10,
     databasePreparedStatements: true,
+    blobs: { kind: 'disk', directory: resolve('data/uploads') },
+    stores: { disk: { kind: 'disk', directory: resolve('data/uploads') }, s3: undefined },
     tokens: {
       key: { kind: 'secret-file', path: resolve('data/jwt-secret') },
       issuer: undefined,
@@ -71,6 +73,20 @@ test('an empty environment is enough', () => {
   });
 });
 
+/** What is understood of a bucket alone. */
+const S3 = {
+  kind: 's3',
+  bucket: 'prompts',
+  endpoint: undefined,
+  region: undefined,
+  prefix: '',
+  serve: 'proxy',
+  spool: { directory: '/srv/prompts/spool', maxBytes: 2_147_483_648 },
+} as const;
+
+const s3 = (env: Environment) =>
+  configFrom({ DATA_DIR: '/srv/prompts', BLOB_STORE: 's3', S3_BUCKET: 'prompts', ...env }).blobs;
+
 describe('each variable', () => {
   const key = (env: Environment) => configFrom(env).tokens.key;
   const taken: readonly (readonly [string, unknown, unknown])[] = [
@@ -91,6 +107,25 @@ describe('each variable', () => {
       'DATABASE_URL in its other spelling',
       configFrom({ DATABASE_URL: 'postgresql:///prompts?host=/run' }).database,
       { kind: 'server', url: 'postgresql:///prompts?host=/run' },
+    ],
+    ['BLOB_STORE, S3_BUCKET', s3({}), S3],
+    [
+      'S3_ENDPOINT, without its slash and with any region',
+      s3({ S3_ENDPOINT: 'http://127.0.0.1:9000/' }),
+      { ...S3, endpoint: 'http://127.0.0.1:9000', region: 'us-east-1' },
+    ],
+    ['S3_REGION', s3({ S3_REGION: 'eu-central-1' }), { ...S3, region: 'eu-central-1' }],
+    ['S3_PREFIX, with its slash', s3({ S3_PREFIX: 'phone/prompts' }), { ...S3, prefix: 'phone/prompts/' }],
+    ['S3_SERVE', s3({ S3_SERVE: 'redirect' }), { ...S3, serve: 'redirect' }],
+    [
+      'S3_SPOOL_BYTES',
+      s3({ S3_SPOOL_BYTES: '52428800' }),
+      { ...S3, spool: { ...S3.spool, maxBytes: 52_428_800 } },
+    ],
+    [
+      'S3_BUCKET, beside the disk, for copying',
+      configFrom({ DATA_DIR: '/srv/prompts', S3_BUCKET: 'prompts' }).stores,
+      { disk: { kind: 'disk', directory: '/srv/prompts/uploads' }, s3: S3 },
     ],
     ['RENDITION_ENGINE', configFrom({ RENDITION_ENGINE: 'wasm' }).renditions.engine, 'wasm'],
     [
@@ -211,6 +246,19 @@ describe('each variable', () => {
     ['PORT', '3000.5'],
     ['PORT', '0x50'],
     ['PORT', ' 80'],
+    ['BLOB_STORE', 'ftp'],
+    ['S3_BUCKET', 'two words'],
+    ['S3_BUCKET', 'a/b'],
+    ['S3_ENDPOINT', '127.0.0.1:9000'],
+    ['S3_ENDPOINT', 'http://me:word@127.0.0.1'],
+    ['S3_ENDPOINT', 'http://127.0.0.1/bucket'],
+    ['S3_REGION', 'eu central'],
+    ['S3_PREFIX', '/prompts'],
+    ['S3_PREFIX', 'a//b'],
+    ['S3_PREFIX', 'a/../b'],
+    ['S3_PREFIX', 'a b'],
+    ['S3_SERVE', 'Redirect'],
+    ['S3_SPOOL_BYTES', '0'],
     ['RENDITION_ENGINE', 'sox'],
     ['RENDITION_LOUDNESS_LUFS', '19'],
     ['RENDITION_LOUDNESS_LUFS', '-4'],
@@ -320,6 +368,22 @@ test('a replica of the embedded database is refused', () => {
   expect(faultOf({ DATABASE_READ_URL: 'postgres://near/prompts' }).message).toContain(
     'set DATABASE_URL, too',
   );
+});
+
+describe('a bucket for the audio', () => {
+  test('must be named, also when other variables are at fault', () => {
+    const { message } = faultOf({ BLOB_STORE: 's3', PORT: 'x' });
+    expect(message).toMatch(/must be set with BLOB_STORE=s3\n.*S3_BUCKET/);
+    expect(message).toContain('PORT');
+  });
+
+  test('must be able to take the largest upload', () => {
+    const bucket = { BLOB_STORE: 's3', S3_BUCKET: 'prompts' };
+    expect(faultOf({ ...bucket, S3_SPOOL_BYTES: '52428799' }).message).toContain('S3_SPOOL_BYTES');
+    const huge = { MAX_UPLOAD_BYTES: '5368709121', S3_SPOOL_BYTES: '10000000000' };
+    expect(faultOf({ ...bucket, ...huge }).message).toContain('MAX_UPLOAD_BYTES');
+    expect(configFrom(huge).maxUploadBytes).toBe(5_368_709_121);
+  });
 });
 
 describe('two keys for tokens', () => {

@@ -6,7 +6,7 @@ interface ComposeService {
   readonly image?: string;
   readonly build?: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly volumes: readonly string[];
+  readonly volumes?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly healthcheck?: { readonly test: readonly string[] };
 }
@@ -64,7 +64,22 @@ test('the compose file starts the service when its database is healthy, and keep
   expect(service).toMatchObject({ build: '.', depends_on: { database: { condition: 'service_healthy' } } });
   expect(service?.environment['DATABASE_URL']).toMatch(/@database:5432\/media_prompts$/);
   for (const { volumes: mounts } of Object.values(services)) {
-    for (const mount of mounts) expect(Object.keys(volumes)).toContain(mount.split(':')[0]);
+    for (const mount of mounts ?? []) expect(Object.keys(volumes)).toContain(mount.split(':')[0]);
+  }
+});
+
+test('the example with a bucket starts any number of services that keep nothing of their own', () => {
+  const { services } = parse(read('docs/examples/compose-s3.yml')) as {
+    services: Readonly<Record<string, ComposeService & { readonly ports?: readonly string[] }>>;
+  };
+  const service = services['media-prompts'];
+  expect(service?.environment).toMatchObject({ BLOB_STORE: 's3', RATE_LIMIT_STORE: 'database' });
+  expect(service?.volumes).toBeUndefined();
+  // A fixed port would be taken by the first.
+  expect(service?.ports).toEqual(['127.0.0.1::3000']);
+  const config = read('src/config.ts') + read('src/config-blobs.ts');
+  for (const name of Object.keys(service?.environment ?? {})) {
+    if (!name.startsWith('AWS_')) expect(config).toContain(`  ${name}: `);
   }
 });
 
@@ -107,8 +122,8 @@ describe('the Kubernetes example', () => {
 });
 
 test('every variable of the example environment is one that the service reads', () => {
-  const config = read('src/config.ts');
-  const names = [...read('.env.example').matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name);
+  const config = read('src/config.ts') + read('src/config-blobs.ts');
+  const names = [...read('.env.example').matchAll(/^#? ?([A-Z0-9_]+)=/gm)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(10);
   for (const name of names) {
     if (name !== 'POSTGRES_PASSWORD') expect(config).toContain(`  ${name}: `);

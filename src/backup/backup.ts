@@ -6,6 +6,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import { syncFolder } from '../blobs/sync-folder.ts';
 import type { Database } from '../catalogue/database.ts';
 import { DUMPED_TABLES, dump } from '../catalogue/dump.ts';
+import { isRunning } from '../is-running.ts';
 import { copyRecordings } from './copy-recordings.ts';
 import { copySecret } from './copy-secret.ts';
 import { BackupError, type Manifest, RECORDINGS, readManifest, SECRET, writeManifest } from './manifest.ts';
@@ -114,12 +115,7 @@ async function assertNothingAt(target: string): Promise<void> {
 function isAtWork(owner: string): boolean {
   const [host, pid] = owner.split(' ');
   if (host !== hostname()) return true;
-  if (Number(pid) === process.pid) return false;
-  try {
-    return process.kill(Number(pid), 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+  return Number(pid) !== process.pid && isRunning(Number(pid));
 }
 
 async function dumpTables(db: Database, draft: string) {

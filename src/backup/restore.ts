@@ -58,7 +58,7 @@ export interface Destination {
 }
 
 /**
- * Refuses a data folder that has audio in it: whatever lies there stays. One that an interrupted restore of the
+ * Refuses a store that has audio in it: whatever lies there stays. One that an interrupted restore of the
  * same backup has begun is gone on with. To be called before anything is made there.
  *
  * @throws BackupError
@@ -71,7 +71,7 @@ export async function assertRestorable(
   for (const list of [blobs.list(), blobs.listStaged()]) {
     for await (const { key } of list) {
       throw new BackupError(
-        `${dataDir} is not empty (it has ${key}); set DATA_DIR to an empty folder and restore there.`,
+        `The store is not empty (it has ${key}); set DATA_DIR to an empty folder, or S3_BUCKET or S3_PREFIX to an empty place, and restore there.`,
       );
     }
   }

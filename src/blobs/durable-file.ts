@@ -19,6 +19,29 @@ export async function writeDurably(
   signal: AbortSignal,
   look: (chunk: Uint8Array) => void,
 ): Promise<void> {
+  await write(path, source, signal, look, async (file) => {
+    await file.sync();
+    passed('staged-synced');
+  });
+}
+
+/** As `writeDurably`, for a file that need not outlive a power cut. */
+export async function writeLoosely(
+  path: string,
+  source: Readable,
+  signal: AbortSignal,
+  look: (chunk: Uint8Array) => void,
+): Promise<void> {
+  await write(path, source, signal, look, () => Promise.resolve());
+}
+
+async function write(
+  path: string,
+  source: Readable,
+  signal: AbortSignal,
+  look: (chunk: Uint8Array) => void,
+  finish: (file: FileHandle) => Promise<void>,
+): Promise<void> {
   try {
     signal.throwIfAborted();
     const file = await open(path, 'wx');
@@ -30,8 +53,7 @@ export async function writeDurably(
         return writer.take(chunk);
       });
       await writer.flush();
-      await file.sync();
-      passed('staged-synced');
+      await finish(file);
     } catch (error) {
       await writer.stop();
       await file.close();

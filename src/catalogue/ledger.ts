@@ -46,6 +46,19 @@ export async function renewLease(db: Database, name: string, leaseMs: number): P
   return numUpdatedRows === 1n;
 }
 
+/** The same for several at once; false when the sweeper already took one of them. */
+export async function renewLeases(db: Database, names: readonly string[], leaseMs: number): Promise<boolean> {
+  const { numUpdatedRows } = await answered(
+    db
+      .updateTable('blobs')
+      .set({ lease_until: inMs(leaseMs) })
+      .where(sql<boolean>`name = any(${names}::text[])`)
+      .where('state', '=', 'arriving')
+      .executeTakeFirstOrThrow(),
+  );
+  return Number(numUpdatedRows) === names.length;
+}
+
 /** Strikes out blobs whose bytes are gone. Kept ones stay, whatever is asked. */
 export async function strike(db: Database, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;

@@ -1,10 +1,9 @@
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { BackupError } from '../backup/manifest.ts';
 import { assertRestorable, openBackup } from '../backup/restore.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { createDiskBlobStore } from '../blobs/disk-blob-store.ts';
+import { openBlobStore } from '../blobs/open-blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import { SchemaBeyondError } from '../catalogue/migrate.ts';
 import type { CatalogueOptions } from '../catalogue/open-catalogue.ts';
@@ -62,7 +61,8 @@ export function addKeepingCommands(program: Command, host: Host): void {
     });
 }
 
-function watchable(command: Command): Command {
+/** Lets the operator say whether to show how far a command is. */
+export function watchable(command: Command): Command {
   return command
     .option('--progress', 'show on stderr how far it is (the default on a terminal)')
     .option('--no-progress', 'do not show how far it is');
@@ -72,7 +72,7 @@ async function restore(host: Host, folder: string, progress: boolean | undefined
   const config = host.config();
   const { dataDir } = config;
   const backup = await openBackup(folder);
-  const blobs = await createDiskBlobStore(join(dataDir, 'uploads'));
+  const blobs = await openBlobStore(config.blobs, config.uploadLeaseMs);
   await assertRestorable(backup, { dataDir, blobs });
   let isWhole = false;
   await host
@@ -95,20 +95,15 @@ async function restore(host: Host, folder: string, progress: boolean | undefined
   return isWhole;
 }
 
-/** For commands about a library that must be there; else an empty one would be made and found in order. */
+/** For commands about a library that must be there. */
 async function withLibrary(
   host: Host,
   work: (db: Database, blobs: BlobStore, config: Config) => Promise<boolean>,
 ): Promise<void> {
   await reporting(host, async () => {
     const config = host.config();
-    const { dataDir, database } = config;
-    const uploads = join(dataDir, 'uploads');
-    const folders = database.kind === 'embedded' ? [uploads, database.directory] : [uploads];
-    await Promise.all(folders.map((folder) => access(folder))).catch((cause: unknown) => {
-      throw new Error(`There is no library in ${dataDir}; set DATA_DIR as the service has it.`, { cause });
-    });
-    const blobs = await createDiskBlobStore(uploads);
+    await assertLibrary(config);
+    const blobs = await openBlobStore(config.blobs, config.uploadLeaseMs);
     let isWell = false;
     await host.withDatabase(
       async (db) => {
@@ -121,7 +116,23 @@ async function withLibrary(
   });
 }
 
-async function reporting(host: Host, work: () => Promise<boolean>): Promise<void> {
+/** Else an empty one would be made and found in order. */
+export async function assertLibrary({
+  dataDir,
+  database,
+  blobs,
+}: Pick<Config, 'dataDir' | 'database' | 'blobs'>): Promise<void> {
+  const folders = [
+    ...(blobs.kind === 'disk' ? [blobs.directory] : []),
+    ...(database.kind === 'embedded' ? [database.directory] : []),
+  ];
+  await Promise.all(folders.map((folder) => access(folder))).catch((cause: unknown) => {
+    throw new Error(`There is no library in ${dataDir}; set DATA_DIR as the service has it.`, { cause });
+  });
+}
+
+/** Does the work of a command; what keeps it from being done is told by its exit code and on stderr. */
+export async function reporting(host: Host, work: () => Promise<boolean>): Promise<void> {
   try {
     if (!(await work())) host.exitWith(1);
   } catch (error) {

@@ -47,6 +47,11 @@ function answersIn(types: readonly string[], description: string) {
           'multipart/byteranges': { schema: binaryFile('The parts, each with its Content-Range.') },
         },
       },
+      302: {
+        description:
+          'With S3_SERVE=redirect: the bytes are there, for a few minutes, for whoever has this url.',
+        headers: z.object({ Location: z.string(), 'Cache-Control': z.literal('no-store') }),
+      },
       304: notModified,
     },
     head: { 200: { description: 'The headers that GET has.', headers }, 304: notModified },

@@ -36,16 +36,19 @@ interface Prepared {
 }
 
 /** Answers GET or HEAD for what plays by the conditions and ranges of the request, or says why there is no answer. */
-export type AnswerTo = (
-  track: Track,
-  method: string,
-  headers: IncomingHttpHeaders,
-) => Answer | 'precondition-failed' | 'unsatisfiable';
+export interface AnswerTo {
+  (
+    track: Track,
+    method: string,
+    headers: IncomingHttpHeaders,
+  ): Answer | 'precondition-failed' | 'unsatisfiable';
+  readonly manner: Manner;
+}
 
 /** What can be made beforehand is made once for each track, and goes with it. */
 export function createAnswers(manner: Manner): AnswerTo {
   const known = new WeakMap<Track, Prepared>();
-  return (track, method, headers) => {
+  const answerTo = (track: Track, method: string, headers: IncomingHttpHeaders): ReturnType<AnswerTo> => {
     let prepared = known.get(track);
     if (prepared === undefined) {
       prepared = prepare(track, manner);
@@ -74,6 +77,7 @@ export function createAnswers(manner: Manner): AnswerTo {
       }
     }
   };
+  return Object.assign(answerTo, { manner });
 }
 
 function prepare({ sha256, fileSize: size, contentType, createdOn }: Track, manner: Manner): Prepared {

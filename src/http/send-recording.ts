@@ -9,7 +9,8 @@ import { type Answer, type AnswerTo, endWith, isBodiless, writeHead } from './re
 /**
  * Answers GET or HEAD with a recording: whole, in parts, or not at all, as the conditions and ranges of the
  * request have it (RFC 9110, 13 and 14). Every header comes from the row, so that HEAD says what GET does and
- * opens no file. Bytes go out as the client takes them; a client that leaves costs nothing more.
+ * opens no file. Bytes go out as the client takes them; a client that leaves costs nothing more. Where clients are to
+ * fetch them from the store itself, a GET that would be answered with bytes is answered with the way there.
  *
  * False, and nothing is answered yet, when the bytes are gone: with their prompt, or those of a rendition, which is
  * made again for whoever asks once more.
@@ -32,7 +33,15 @@ export async function sendRecording(
       headers: { 'content-range': `bytes */${fileSize}` },
     });
   }
-  const needsFile = !isBodiless(request.method, answer) && bytes === undefined;
+  const isWithoutBody = isBodiless(request.method, answer);
+  const { contentType } = track;
+  const link = isWithoutBody ? undefined : await library.link(playable, { contentType, ...answerTo.manner });
+  if (link !== undefined) {
+    // It is good for a few minutes, and a prompt that is deleted is silent at once.
+    await reply.code(302).headers({ location: link, 'cache-control': 'no-store' }).send();
+    return true;
+  }
+  const needsFile = !isWithoutBody && bytes === undefined;
   const blob = needsFile ? await library.open(playable) : undefined;
   if (needsFile && blob === undefined) return false;
 
@@ -40,7 +49,7 @@ export async function sendRecording(
   reply.hijack();
   const response = reply.raw;
   writeHead(response, answer, request.id, carriedLines(reply));
-  if (isBodiless(request.method, answer)) response.end();
+  if (isWithoutBody) response.end();
   else if (bytes !== undefined) endWith(response, answer, bytes);
   else if (blob !== undefined) await transfer(request, response, answer, blob);
   return true;

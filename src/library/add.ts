@@ -3,6 +3,7 @@ import { FORMATS } from '../audio/formats.ts';
 import { BlobError } from '../blobs/blob-store.ts';
 import { addPrompt } from '../catalogue/add-prompt.ts';
 import { CatalogueError } from '../catalogue/catalogue-error.ts';
+import { renewLease } from '../catalogue/ledger.ts';
 import { isNameInUse } from '../catalogue/prompts.ts';
 import { passed } from '../steps.ts';
 import { lostPlace } from './faults.ts';
@@ -110,11 +111,26 @@ async function insertUnique(
 }
 
 /** Bytes that are gone went with the sweeper. */
-async function publish({ blobs }: ReceiveDeps, { staged }: ReceivedRecording, key: string): Promise<void> {
+async function publish(deps: ReceiveDeps, received: ReceivedRecording, key: string): Promise<void> {
+  const { blobs } = deps;
+  if (blobs.landsLate) await confirmPlace(deps, received);
   try {
-    await blobs.publish(staged, key);
+    await blobs.publish(received.staged, key, received.lease.signal);
   } catch (error) {
     throw error instanceof BlobError && error.code === 'not-found' ? lostPlace({ cause: error }) : error;
+  }
+}
+
+/**
+ * The sweeper cannot take back staged bytes that another machine has, and to send them takes a while. So they are sent
+ * only with a whole lease ahead: it is not over, and nobody sweeps, before sending must be.
+ */
+async function confirmPlace({ db, uploadLeaseMs }: ReceiveDeps, received: ReceivedRecording): Promise<void> {
+  try {
+    if (!(await renewLease(db, received.name, uploadLeaseMs))) throw lostPlace();
+  } catch (error) {
+    await received.discard();
+    throw error;
   }
 }
 
@@ -124,6 +140,8 @@ async function removeRefused(
 ): Promise<void> {
   try {
     await blobs.remove([keyOf({ name: received.name, container: received.facts.container })]);
+    // What was published may still land: the sweeper removes it once more when the lease is over.
+    if (blobs.landsLate) return;
   } catch (error) {
     onLeftBehind(error);
     return;

@@ -4,8 +4,8 @@ import { passed } from '../steps.ts';
 import type { ReceiveDeps } from './receive.ts';
 
 /**
- * Removes the bytes of a prompt that is removed, and only then the ledger rows that know of them; should this fail,
- * the sweeper finds the rows. Never rejects.
+ * Removes the bytes of a prompt that is removed, and only then the ledger rows that know of them; should this fail, or
+ * bytes land late in this store, the sweeper finds the rows. Never rejects.
  */
 export async function removeDoomed(
   { db, blobs, onLeftBehind }: Pick<ReceiveDeps, 'db' | 'blobs' | 'onLeftBehind'>,
@@ -13,6 +13,7 @@ export async function removeDoomed(
 ): Promise<void> {
   try {
     await blobs.remove(doomed.map(({ name, extension }) => `${name}.${extension}`));
+    if (blobs.landsLate) return;
     await strike(
       db,
       doomed.map(({ name }) => name),

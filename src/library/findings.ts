@@ -49,5 +49,5 @@ export const ADVICE: Readonly<Record<FindingKind, string>> = {
   miscounted: 'Run verify with --repair, which counts again.',
   'bad-rendition': 'Run verify with --repair, which has it made again, and check the disk.',
   overdue: 'The next sweep of the service removes it, or verify with --repair now.',
-  unknown: 'Keep it if the database was restored from an older backup; else move it out of the folder.',
+  unknown: 'Keep it if the database was restored from an older backup; else move it out of the store.',
 };

@@ -4,7 +4,7 @@ import { RENDITIONS } from '../audio/renditions.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalogue/database.ts';
 import type { NewRendition } from '../catalogue/finish-rendition-job.ts';
-import { announce, renewLease, strike } from '../catalogue/ledger.ts';
+import { announce, renewLeases, strike } from '../catalogue/ledger.ts';
 import type { MadeRendition } from '../conversion/render.ts';
 import { lostPlace } from './faults.ts';
 import { newRecordingName } from './recording-name.ts';
@@ -20,7 +20,7 @@ export interface KeepDeps {
 /** Blobs that are published, and belong to nothing until they are committed. */
 export interface KeptRenditions {
   readonly rows: readonly NewRendition[];
-  /** Removes bytes and ledger rows. Never rejects: what it cannot remove, the sweeper will. */
+  /** Removes bytes, and ledger rows unless bytes may land late. Never rejects: what it cannot remove, the sweeper will. */
   discard(): Promise<void>;
 }
 
@@ -41,11 +41,12 @@ export async function keepRenditions(
   const names = named.map(({ blobName }) => blobName);
   await announce(db, names, uploadLeaseMs + MORE);
 
+  let isPublishing = false;
   const discard = async () => {
     try {
       for (const name of names) await blobs.unstage(name);
       await blobs.remove(named.map(({ blobName, kind }) => keyOf(blobName, kind)));
-      await strike(db, names);
+      if (!blobs.landsLate || !isPublishing) await strike(db, names);
     } catch (error) {
       onLeftBehind(error);
     }
@@ -56,13 +57,14 @@ export async function keepRenditions(
     for (const { kind, path, blobName, codec, sampleRate, channels } of named) {
       const hash = createHash('sha256');
       let fileSize = 0;
-      // The files before it may have taken a while.
-      if (!(await renewLease(db, blobName, uploadLeaseMs + MORE))) throw lostPlace();
+      // Those before it may have taken a while, and each must be held until all are committed.
+      if (!(await renewLeases(db, names, uploadLeaseMs + MORE))) throw lostPlace();
       const staged = await blobs.stage(blobName, createReadStream(path), signal, (chunk) => {
         hash.update(chunk);
         fileSize += chunk.byteLength;
       });
-      await blobs.place(staged, keyOf(blobName, kind));
+      isPublishing = true;
+      await blobs.place(staged, keyOf(blobName, kind), signal);
       const { extension } = RENDITIONS[kind];
       rows.push({
         kind,

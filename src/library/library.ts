@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { RENDITIONS, type RenditionKind } from '../audio/renditions.ts';
-import { BlobError, type OpenBlob } from '../blobs/blob-store.ts';
+import { BlobError, type LinkHeaders, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf, retriesOf } from '../catalogue/database.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
@@ -186,6 +186,11 @@ export function createLibrary(given: LibraryDeps) {
           throw error;
         }
       });
+    },
+
+    /** Where a client is to fetch the bytes of what plays, for a few minutes; undefined where they come from here. */
+    async link({ track }: Pick<Playable, 'track'>, headers: LinkHeaders): Promise<string | undefined> {
+      return await inLibraryTerms(async () => await blobs.link?.(track.key, headers));
     },
 
     ...audioVerbs({ getCurrent, show, findPlayable, renditions }),

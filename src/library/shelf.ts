@@ -58,6 +58,8 @@ export function createShelf(deps: {
   readonly capacity: number;
 }) {
   const { db, blobs, capacity } = deps;
+  // Bytes that clients fetch from the store itself are of no use here.
+  const areFetchedElsewhere = blobs.link !== undefined;
   const entries = new LRUCache<string, Entry>({
     maxSize: Math.max(capacity, ENTRY),
     sizeCalculation: (entry) => ENTRY + (entry.bytes?.byteLength ?? 0),
@@ -133,7 +135,7 @@ export function createShelf(deps: {
   /** Loads what is asked for again: the second request within the time an entry stays tells what is hot. */
   function warm(name: string, entry: Entry): void {
     const size = entry.track.fileSize;
-    if (entry.bytes !== undefined || entry.loading !== undefined) return;
+    if (entry.bytes !== undefined || entry.loading !== undefined || areFetchedElsewhere) return;
     if (size > capacity * LARGEST_SHARE) return;
     entry.loading = load(name, entry)
       // Whoever plays it next finds out by itself what is wrong with the store.

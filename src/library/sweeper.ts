@@ -6,9 +6,14 @@ import type { Database } from '../catalogue/database.ts';
 import { type Abandoned, strike, takeAbandoned } from '../catalogue/ledger.ts';
 import { advanceClock } from '../catalogue/ledger-clock.ts';
 import { passed } from '../steps.ts';
+import { mapBounded } from './bounded.ts';
 
 /** Blobs taken at once: bounds memory, and what a crash in the middle makes wait for the next lease. */
 const BATCH = 100;
+/** Blobs removed together: a store that is far away answers many as soon as one. */
+const REMOVED_AT_ONCE = 8;
+/** Of a batch; then it is given up. */
+const MOST_FAULTS = 16;
 
 /** Of recordings and of renditions: until the commit the ledger does not know which of them it is. */
 const EXTENSIONS: readonly string[] = [
@@ -54,18 +59,22 @@ async function keepTime(db: Database, blobs: BlobStore, onSetBack: OnSetBack): P
   await blobs.setMark(reading).catch(() => undefined);
 }
 
-/** One blob that will not go keeps none of the others; it is tried again when the hold on it has run out. */
+/**
+ * One blob that will not go keeps none of the others; it is tried again when the hold on it has run out. A store in which
+ * several will not go is away, and each try may take seconds: so are all that are left.
+ */
 async function removeEach(blobs: BlobStore, batch: readonly Abandoned[]) {
   const gone: string[] = [];
   const faults: unknown[] = [];
-  for (const abandoned of batch) {
+  await mapBounded(batch, REMOVED_AT_ONCE, async (abandoned) => {
+    if (faults.length >= MOST_FAULTS) return;
     try {
       await removeBytes(blobs, abandoned);
       gone.push(abandoned.name);
     } catch (error) {
       faults.push(error);
     }
-  }
+  });
   return { gone, faults };
 }
 

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { isRunning } from '../is-running.ts';
 
 /** Hosts, and containers, may share the folder, and each counts its processes by itself. */
 const PREFIX = `media-prompts-renditions-${hostname()}-`;
@@ -28,12 +29,4 @@ export async function clearWorkbenches(): Promise<void> {
 }
 
 /** Numbers are given again: one that is ours was somebody's before. */
-function isOthers(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
+const isOthers = (pid: number) => pid !== process.pid && isRunning(pid);

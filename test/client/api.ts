@@ -840,6 +840,8 @@ export function getMediaContent(id: string, opts?: Oazapfts.RequestOpts) {
         status: 206;
         data: Blob;
     } | {
+        status: 302;
+    } | {
         status: 304;
     } | {
         status: 400;
@@ -919,6 +921,8 @@ export function play(file: string, opts?: Oazapfts.RequestOpts) {
     } | {
         status: 206;
         data: Blob;
+    } | {
+        status: 302;
     } | {
         status: 304;
     } | {

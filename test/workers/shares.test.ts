@@ -37,3 +37,13 @@ test('everything else is the same for each worker', () => {
   expect(shareOf(config).load.maxRssBytes).toBe(load.maxRssBytes);
   expect([databasePoolSize, uploads.waitMs]).toEqual([10, shareOf(config).uploads.waitMs]);
 });
+
+test('the spool for a bucket is dealt out, as long as the largest upload fits into each part', () => {
+  const env = { WORKERS: '4', BLOB_STORE: 's3', S3_BUCKET: 'prompts', MAX_UPLOAD_BYTES: '1000' };
+  const spoolOf = (bytes: string) =>
+    shareOf(configFrom({ ...env, S3_SPOOL_BYTES: bytes })).blobs as {
+      readonly spool: { readonly maxBytes: number };
+    };
+  expect(spoolOf('8001').spool.maxBytes).toBe(2001);
+  expect(spoolOf('2000').spool.maxBytes).toBe(1000);
+});
