@@ -7,6 +7,7 @@ import { createDiskBlobStore } from './blobs/disk-blob-store.ts';
 import { type Catalogue, openCatalogue } from './catalogue/open-catalogue.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
+import { createConsoleCodes } from './console-codes.ts';
 import {
   type ChosenConverter,
   ConverterMissingError,
@@ -15,6 +16,7 @@ import {
 import { assertWhole } from './data-folder.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
+import { BUILT_PAGE, type ConsoleOptions } from './http/console.ts';
 import type { SharedMetrics } from './http/metrics.ts';
 import type { CountHit } from './http/rate-limits.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
@@ -49,6 +51,8 @@ export interface Team {
 export interface Overrides {
   readonly catalogue?: Catalogue;
   readonly blobs?: BlobStore;
+  /** Where the built page of the console lies. */
+  readonly consoleFolder?: string;
   readonly observe?: (app: FastifyInstance) => void;
   readonly team?: Team;
 }
@@ -131,6 +135,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       playback: config.playback,
       publicBaseUrl: config.publicBaseUrl,
       loudnessLufs: config.renditions.loudnessLufs,
+      console: config.hasConsole ? consoleOf(config, key, overrides.consoleFolder) : undefined,
       rateLimits: {
         perToken: config.rateLimitPerMinute,
         perAddress: config.rateLimitPerMinutePerAddress,
@@ -173,6 +178,13 @@ async function findConverter({ renditions }: Config, log: Logger): Promise<Chose
   if (choice.converter === undefined) log.warn({ reason: choice.reason }, 'no renditions are made');
   else log.info({ converter: choice.converter.version }, 'renditions are made');
   return choice;
+}
+
+/** Where only a public key is known nobody here can make a token, and there are no codes. */
+function consoleOf({ dataDir, tokens }: Config, key: VerificationKey, folder = BUILT_PAGE): ConsoleOptions {
+  if (key.kind !== 'secret') return { folder, tokenFor: () => Promise.resolve(undefined) };
+  const { issuer, audience } = tokens;
+  return { folder, tokenFor: createConsoleCodes({ dataDir, secret: key.secret, issuer, audience }).exchange };
 }
 
 async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {

@@ -62,6 +62,7 @@ describe('the arrows between the rooms', () => {
       'log.ts -> pino-pretty',
       'serve.ts -> workers/primary.ts',
       'http/app.ts -> library/library.ts',
+      'http/console.ts -> http/console-page.ts',
       'http/v3/plugin.ts -> http/failure.ts',
       'library/library.ts -> catalogue/prompts.ts',
       'audio/crew.ts -> audio/worker.ts',

@@ -58,7 +58,10 @@ export async function createDatabase(): Promise<{ url: string; drop(): Promise<v
 /** A running service on a port, a database and a folder of its own. */
 export async function startService(
   env: Readonly<Record<string, string>> = {},
-  overrides: Pick<Overrides, 'blobs'> & { readonly dataDir?: string; readonly databaseUrl?: string } = {},
+  overrides: Pick<Overrides, 'blobs' | 'consoleFolder'> & {
+    readonly dataDir?: string;
+    readonly databaseUrl?: string;
+  } = {},
 ) {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'media-prompts-test-')));
   const database =
