@@ -119,7 +119,7 @@ function Body({ prompt }: { prompt: PromptWithAudio }) {
           {details.copyUrl}
         </button>
       </div>
-      <EnginePanel id={prompt.media_prompt_id} />
+      <EnginePanel id={prompt.media_prompt_id} unavailable={unavailableOf(prompt)} />
       <Facts prompt={prompt} />
       {mayWrite() && (
         <p class="end">
@@ -131,6 +131,14 @@ function Body({ prompt }: { prompt: PromptWithAudio }) {
       {isRemoving.value && <RemoveDialog prompt={prompt} onClose={() => (isRemoving.value = false)} />}
     </>
   );
+}
+
+/** Why this service makes no renditions, where it makes none. */
+function unavailableOf({ renditions }: PromptWithAudio): string | null {
+  const [first] = renditions;
+  return first !== undefined && renditions.every(({ state }) => state === 'unavailable')
+    ? (first.reason ?? words.player.noPhone(null))
+    : null;
 }
 
 function Measured({ report }: { report: Report | null }) {

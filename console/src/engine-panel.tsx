@@ -14,10 +14,10 @@ const engine = signal<Engine>('asterisk');
 const band = signal<(typeof BANDS)[number]>('narrow');
 
 /** The url that an engine plays, the line for its configuration, and what to mind. */
-export function EnginePanel({ id }: { id: number }) {
+export function EnginePanel({ id, unavailable }: { id: number; unavailable: string | null }) {
   const answer = useSignal<Playback | null>(null);
   const fault = useSignal('');
-  const [chosen, line, isBlocked] = [engine.value, band.value, isExpired.value];
+  const [chosen, line, isBlocked] = [engine.value, band.value, isExpired.value || unavailable !== null];
   useEffect(() => {
     if (isBlocked) return undefined;
     const aborter = new AbortController();
@@ -66,6 +66,7 @@ export function EnginePanel({ id }: { id: number }) {
           </select>
         </label>
       </div>
+      {unavailable !== null && <p class="muted">{unavailable}</p>}
       {fault.value !== '' && <p class="fault">{fault}</p>}
       {answer.value !== null && <Answer playback={answer.value} engine={chosen} />}
     </section>

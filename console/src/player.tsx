@@ -50,6 +50,10 @@ export function Player({ prompt, children }: { prompt: PromptWithAudio; children
 const canBeHeard = (rendition: Rendition | undefined) =>
   rendition?.state === 'ready' || rendition?.state === 'pending';
 
+/** What was measured has one; what is going to be measured will. */
+const hasWaveform = ({ audio_report, renditions }: PromptWithAudio) =>
+  audio_report !== null || renditions.some(({ state }) => state !== 'unavailable');
+
 function Controls({ deck, audio, prompt }: { deck: Deck; audio: HTMLAudioElement; prompt: PromptWithAudio }) {
   const length = deck.length.value || (prompt.duration_ms ?? 0) / 1000;
   const at = Math.min(deck.position.value, length);
@@ -77,7 +81,7 @@ function Controls({ deck, audio, prompt }: { deck: Deck; audio: HTMLAudioElement
         aria-valuenow={Math.round(at * 10) / 10}
         aria-valuetext={text}
       >
-        <Waveform id={prompt.media_prompt_id} audio={audio} seconds={length} />
+        <Waveform id={prompt.media_prompt_id} audio={audio} seconds={length} isThere={hasWaveform(prompt)} />
       </div>
       <p class="clock">{text}</p>
     </div>

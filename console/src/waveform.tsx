@@ -15,15 +15,18 @@ interface WaveformProps {
   readonly id: number;
   readonly audio: HTMLAudioElement;
   readonly seconds: number;
+  readonly isThere: boolean;
 }
 
 /** The recording as the service drew it, over what plays it: it may be clicked and dragged to seek. */
-export function Waveform({ id, audio, seconds }: WaveformProps) {
+export function Waveform({ id, audio, seconds, isThere }: WaveformProps) {
   const box = useRef<HTMLDivElement>(null);
   const isMissing = useSignal(false);
   const length = useRef(seconds);
   length.current = seconds;
   useEffect(() => {
+    isMissing.value = !isThere;
+    if (!isThere) return undefined;
     const aborter = new AbortController();
     let drawn: WaveSurfer | undefined;
     const darkness = matchMedia('(prefers-color-scheme: dark)');
@@ -52,7 +55,7 @@ export function Waveform({ id, audio, seconds }: WaveformProps) {
       aborter.abort();
       drawn?.destroy();
     };
-  }, [id, audio]);
+  }, [id, audio, isThere]);
   return (
     <>
       <div ref={box} class="waveform" />

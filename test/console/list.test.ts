@@ -1,13 +1,21 @@
 import { describe, expect } from 'vitest';
 import { addOrgUnit } from '../../src/catalogue/org-units.ts';
-import { promptForm } from '../support/multipart.ts';
+import { promptForm, text } from '../support/multipart.ts';
 import { putReport } from '../support/renditions.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { expectNames, HAS_CHROMIUM, namesIn, openPrompt, signIn, test } from './console.ts';
+import { eventually, expectNames, HAS_CHROMIUM, namesIn, openPrompt, signIn, test } from './console.ts';
 
-const add = async (service: TestService, name: string, fields = {}, file = 'tone.wav') => {
-  const { status, body } = await service.upload(promptForm(name, fields, file));
+const add = async (
+  service: TestService,
+  name: string,
+  fields: Readonly<Record<string, string>> = {},
+  file = 'tone.wav',
+) => {
+  const { status, body } = await service.upload([
+    ...promptForm(name, {}, file).filter((part) => !(part.name in fields)),
+    ...Object.entries(fields).map(([field, value]) => text(field, value)),
+  ]);
   expect(status).toBe(201);
   return body.data;
 };
@@ -130,11 +138,7 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Prompt 118' }).waitFor();
     await page.keyboard.press('Escape');
-    await expect
-      .poll(() =>
-        page.getByRole('button', { name: 'Prompt 118' }).evaluate('e => e === document.activeElement'),
-      )
-      .toBe(true);
+    await eventually(() => page.evaluate<string>('document.activeElement.textContent')).toBe('Prompt 118');
     expect(complaints).toEqual([]);
     await service.close();
   });

@@ -53,7 +53,7 @@ const STATES: Readonly<Record<string, (page: Page, base: string) => Promise<void
     ]);
     await page.getByLabel('Name').nth(1).waitFor();
     await page.getByRole('button', { name: /^Upload 3/ }).click();
-    await page.getByText(/not audio/).waitFor();
+    await page.getByText(/looks like PNG/).waitFor();
     await page.getByText('Not uploaded').nth(1).waitFor();
   },
   'an expired token': async (page, base) => {

@@ -4,7 +4,7 @@ import { promptForm } from '../support/multipart.ts';
 import { untilReady } from '../support/rendering.ts';
 import { startService, type TestService, token } from '../support/service.ts';
 import { silence, voice, wavOf } from '../support/sound.ts';
-import { eventually, expectNames, HAS_CHROMIUM, openPrompt, signIn, test as base } from './console.ts';
+import { test as base, eventually, expectNames, HAS_CHROMIUM, openPrompt, signIn } from './console.ts';
 
 const test = base.extend({
   // biome-ignore lint/correctness/noEmptyPattern: the first parameter of a fixture is the fixtures it uses.
