@@ -114,17 +114,21 @@ function Buttons({ upload }: { upload: Signal<Upload> }) {
         </button>
       )}
       {(state === 'failed' || state === 'cancelled') && (
-        <button type="button" onClick={() => start([upload])}>
+        <button type="button" aria-label={texts.retryOne(name)} onClick={() => start([upload])}>
           {texts.retry}
         </button>
       )}
       {state === 'done' && promptId !== null && (
-        <button type="button" onClick={() => go({ view: 'prompts', prompt: promptId })}>
+        <button
+          type="button"
+          aria-label={texts.listenTo(name)}
+          onClick={() => go({ view: 'prompts', prompt: promptId })}
+        >
           {texts.listen}
         </button>
       )}
       {state !== 'waiting' && state !== 'sending' && (
-        <button type="button" class="quiet" aria-label={texts.drop1(name)} onClick={() => drop(upload)}>
+        <button type="button" class="quiet" aria-label={texts.removeOne(name)} onClick={() => drop(upload)}>
           {texts.remove}
         </button>
       )}

@@ -179,9 +179,11 @@ const english = {
     clear: 'Clear finished',
     cancel: (name: string) => `Cancel the upload of ${name}`,
     retry: 'Try again',
-    drop1: (name: string) => `Take ${name} from the list`,
+    retryOne: (name: string) => `Try again to upload ${name}`,
     remove: 'Remove',
+    removeOne: (name: string) => `Remove ${name} from the list`,
     listen: 'Listen',
+    listenTo: (name: string) => `Listen to ${name}`,
     states: {
       ready: 'Ready to upload',
       waiting: 'Waiting for its turn',

@@ -47,9 +47,9 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     const search = page.getByLabel('Search names');
     await search.pressSequentially('HELLO');
     await expectNames(page, ['Gamma hello', 'Beta hello', 'Alpha hello']);
-    await page.getByLabel('Type', { exact: true }).selectOption('Whisper');
+    await page.getByRole('combobox', { name: 'Type' }).selectOption('Whisper');
     await expectNames(page, ['Alpha hello']);
-    await page.getByLabel('Type', { exact: true }).selectOption('All types');
+    await page.getByRole('combobox', { name: 'Type' }).selectOption('All types');
     await page.getByLabel('Org unit').fill(String(unit?.id));
     await expectNames(page, ['Gamma hello', 'Beta hello']);
     await page.getByRole('button', { name: 'Name' }).first().click();

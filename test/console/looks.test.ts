@@ -51,7 +51,7 @@ const STATES: Readonly<Record<string, (page: Page, base: string) => Promise<void
       { name: 'Main menu.wav', mimeType: 'audio/wav', buffer: fixture('tone.wav') },
       { name: 'picture.wav', mimeType: 'audio/wav', buffer: fixture('picture.png') },
     ]);
-    await page.getByLabel('Name').nth(1).waitFor();
+    await page.getByLabel('Name', { exact: true }).nth(1).waitFor();
     await page.getByRole('button', { name: /^Upload 3/ }).click();
     await page.getByText(/looks like PNG/).waitFor();
     await page.getByText('Not uploaded').nth(1).waitFor();

@@ -43,8 +43,8 @@ describe.skipIf(!HAS_CHROMIUM)('uploading', () => {
     await openUpload(page, service.base);
     await page.getByLabel('Type of new files').selectOption('Voicemail');
     await choose(page, [fixturePath('welcome.wav'), fixturePath('tone.mp3'), fixturePath('opus.ogg')]);
-    expect(await lineOf(page, 'tone.mp3').getByLabel('Name').inputValue()).toBe('tone');
-    await lineOf(page, 'tone.mp3').getByLabel('Name').fill('After hours');
+    expect(await lineOf(page, 'tone.mp3').getByLabel('Name', { exact: true }).inputValue()).toBe('tone');
+    await lineOf(page, 'tone.mp3').getByLabel('Name', { exact: true }).fill('After hours');
     await lineOf(page, 'opus.ogg').getByLabel('Type').selectOption('Survey');
     await page.getByRole('button', { name: 'Upload 3 files' }).click();
     await page.getByText('3 files uploaded.').waitFor();
@@ -89,7 +89,7 @@ describe.skipIf(!HAS_CHROMIUM)('uploading', () => {
       .getByRole('listitem')
       .filter({ hasText: /taken/i })
       .filter({ hasText: 'Not uploaded' });
-    const name = second.getByLabel('Name');
+    const name = second.getByLabel('Name', { exact: true });
     expect(await name.getAttribute('aria-invalid')).toBe('true');
     await second
       .getByText(/taken|already/i)
@@ -169,7 +169,9 @@ describe.skipIf(!HAS_CHROMIUM)('uploading', () => {
     await page.getByText('Drop to upload').waitFor();
     await page.dispatchEvent('body', 'drop', { dataTransfer: dropped });
     await page.getByText('Drop to upload').waitFor({ state: 'detached' });
-    expect(await lineOf(page, 'Dropped here.wav').getByLabel('Name').inputValue()).toBe('Dropped here');
+    expect(await lineOf(page, 'Dropped here.wav').getByLabel('Name', { exact: true }).inputValue()).toBe(
+      'Dropped here',
+    );
     expect(complaints).toEqual([]);
   });
 
