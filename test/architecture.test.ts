@@ -135,6 +135,17 @@ describe('the arrows between the rooms', () => {
   });
 });
 
+test('the console and the service import nothing of each other', () => {
+  const folder = fileURLToPath(new URL('../console/src', import.meta.url));
+  const sources = readdirSync(folder, { encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
+  const reached = sources.flatMap((file) =>
+    [...readFileSync(join(folder, file), 'utf8').matchAll(/\bfrom '([^']+)'/g)].map(([, to = '']) => to),
+  );
+  expect(reached).toContain('./api.ts');
+  expect(reached.filter((to) => to.startsWith('..') || to.startsWith('node:'))).toEqual([]);
+  expect(imports.filter(({ to }) => to.includes('../console/'))).toEqual([]);
+});
+
 test('the environment is read by the entry points alone', () => {
   const readers = files.filter((file) =>
     /\bprocess\??\.?\s*(?:\.env\b|\[\s*['"]env['"]\s*\])|\benv\b[^;]*\bfrom 'node:process'/.test(
