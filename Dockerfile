@@ -3,6 +3,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN ["npm", "ci"]
 COPY tsconfig.json tsconfig.build.json rolldown.config.ts ./
+COPY console console
 COPY migrations migrations
 COPY src src
 RUN ["npm", "run", "build"]

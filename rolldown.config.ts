@@ -26,7 +26,14 @@ export default defineConfig({
     'conversion-worker': 'src/conversion/wasm-worker.ts',
   },
   // Read files that lie beside their code, may be absent, or are there in development alone.
-  external: ['@ffmpeg/core', /^@aws-sdk\//, '@fastify/swagger', '@fastify/swagger-ui', 'pino-pretty'],
+  external: [
+    '@ffmpeg/core',
+    /^@aws-sdk\//,
+    '@fastify/static',
+    '@fastify/swagger',
+    '@fastify/swagger-ui',
+    'pino-pretty',
+  ],
   plugins: [withoutMapsOfPackages],
   output: {
     // Never emptied: a service that runs from it may load a part only later.

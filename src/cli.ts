@@ -1,19 +1,18 @@
 import './load-env-file.ts';
 import process from 'node:process';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
 import type { Database } from './catalogue/database.ts';
 import { type CatalogueOptions, joinCatalogue } from './catalogue/open-catalogue.ts';
 import { addOrgUnit, listOrgUnits, pathInTree } from './catalogue/org-units.ts';
 import { listUsage, setQuota } from './catalogue/usage.ts';
+import { positive } from './commands/arguments.ts';
 import { addBlobCommands } from './commands/blobs.ts';
 import { addKeepingCommands, type Host } from './commands/keeping.ts';
 import { addRenditionCommands } from './commands/renditions.ts';
+import { addTokenCommands } from './commands/tokens.ts';
 import { type Config, configFrom } from './config.ts';
-import type { Role } from './http/authentication.ts';
-import { loadOrCreateSecret } from './jwt-secret.ts';
 import { createLog } from './log.ts';
-import { signToken } from './token.ts';
 
 const program = new Command('media-prompts')
   .description('Keeps the audio prompts of phone systems. Reads the same environment as the service.')
@@ -24,25 +23,6 @@ program
   .description('run the service (the default)')
   .action(async () => {
     await import('./main.ts');
-  });
-
-program
-  .command('token')
-  .description('print a token for the API, and nothing else')
-  .option('--org-unit <id>', 'org unit that the token reaches, with everything below it', positive, 1)
-  .addOption(
-    new Option('--role <role>', 'what the token may do')
-      .choices(['admin', 'standard', 'read_only'])
-      .default('standard'),
-  )
-  .option('--user <id>', 'user ID that uploads are credited to', positive, 1)
-  .option('--expires <span>', 'how long it is valid, such as 12h or 30d', span, '12h')
-  .action(async (options: { orgUnit: number; role: Role; user: number; expires: string }) => {
-    const config = configFrom(process.env);
-    const secret = await signingSecret(config);
-    const { orgUnit: orgUnitId, user: userId, role, expires: expiresIn } = options;
-    const { issuer, audience } = config.tokens;
-    print(signToken(secret, { orgUnitId, userId, role, expiresIn, issuer, audience }));
   });
 
 const orgUnits = program.command('org-unit').description('manage the tree of org units');
@@ -122,6 +102,7 @@ const host: Host = {
     process.exitCode = code;
   },
 };
+addTokenCommands(program, host);
 addKeepingCommands(program, host);
 addRenditionCommands(program, host);
 addBlobCommands(program, host);
@@ -147,20 +128,6 @@ async function withDatabase(
   }
 }
 
-async function signingSecret(config: Config): Promise<string> {
-  const { key } = config.tokens;
-  if (key.kind === 'secret') return key.secret;
-  if (key.kind === 'secret-file') return await loadOrCreateSecret(key.path);
-  throw new Error(
-    'Tokens are checked with a public key here, so only the holder of the private key can make one.',
-  );
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return Number(text);
-}
-
 /** As the database has it: null for the configured one, 0 for none. */
 function quota(text: string): number | null {
   if (text === 'default') return null;
@@ -169,13 +136,6 @@ function quota(text: string): number | null {
     throw new InvalidArgumentError('It must be a number of bytes from 1, "none" or "default".');
   }
   return Number(text);
-}
-
-function span(text: string): string {
-  if (!/^[1-9]\d{0,8} ?[a-z]+$/i.test(text)) {
-    throw new InvalidArgumentError('It must be a number with a unit, such as 90m, 12h or 30d.');
-  }
-  return text;
 }
 
 function nonEmpty(text: string): string {

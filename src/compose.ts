@@ -8,6 +8,7 @@ import { openReader } from './catalogue/open-reader.ts';
 import { countHit, sweepRateCounters } from './catalogue/rate-counters.ts';
 import { type Reader, readPrimary } from './catalogue/reader.ts';
 import { type Config, ConfigError, type TokenKey } from './config.ts';
+import { createConsoleCodes } from './console-codes.ts';
 import {
   type ChosenConverter,
   ConverterMissingError,
@@ -16,6 +17,7 @@ import {
 import { assertWhole } from './data-folder.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
+import { BUILT_PAGE, type ConsoleOptions } from './http/console.ts';
 import type { SharedMetrics } from './http/metrics.ts';
 import type { CountHit } from './http/rate-limits.ts';
 import { loadOrCreateSecret } from './jwt-secret.ts';
@@ -52,6 +54,8 @@ export interface Team {
 export interface Overrides {
   readonly catalogue?: Catalogue;
   readonly blobs?: BlobStore;
+  /** Where the built page of the console lies. */
+  readonly consoleFolder?: string;
   readonly observe?: (app: FastifyInstance) => void;
   readonly team?: Team;
 }
@@ -137,6 +141,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       playback: config.playback,
       publicBaseUrl: config.publicBaseUrl,
       loudnessLufs: config.renditions.loudnessLufs,
+      console: config.hasConsole ? consoleOf(config, key, overrides.consoleFolder) : undefined,
       rateLimits: {
         perToken: config.rateLimitPerMinute,
         perAddress: config.rateLimitPerMinutePerAddress,
@@ -208,6 +213,13 @@ async function findConverter({ renditions }: Config, log: Logger): Promise<Chose
   const { fenceLacks = [] } = choice;
   if (fenceLacks.length > 0) log.warn({ fenceLacks }, 'the converter is held in less than it could be');
   return choice;
+}
+
+/** Where only a public key is known nobody here can make a token, and there are no codes. */
+function consoleOf({ dataDir, tokens }: Config, key: VerificationKey, folder = BUILT_PAGE): ConsoleOptions {
+  if (key.kind !== 'secret') return { folder, tokenFor: () => Promise.resolve(undefined) };
+  const { issuer, audience } = tokens;
+  return { folder, tokenFor: createConsoleCodes({ dataDir, secret: key.secret, issuer, audience }).exchange };
 }
 
 async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {

@@ -106,6 +106,8 @@ export interface Config {
   /** What urls begin with where they are told in full; undefined: they are paths. */
   readonly publicBaseUrl: string | undefined;
   readonly hstsMaxAgeSeconds: number;
+  /** Whether there is a web page for people. */
+  readonly hasConsole: boolean;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
 }
@@ -171,6 +173,7 @@ const environment = z.object({
     .transform((url) => url.replace(/\/+$/, ''))
     .optional(),
   HSTS_MAX_AGE_SECONDS: whole(0, 315_360_000).default(0),
+  CONSOLE: z.enum(['on', 'off']).default('on'),
   SHUTDOWN_GRACE_SECONDS: whole(0, 3600).default(10),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
@@ -275,6 +278,7 @@ export function configFrom(env: Readonly<Record<string, string | undefined>>): C
     },
     publicBaseUrl: e.PUBLIC_BASE_URL,
     hstsMaxAgeSeconds: e.HSTS_MAX_AGE_SECONDS,
+    hasConsole: e.CONSOLE === 'on',
     shutdownGraceMs: e.SHUTDOWN_GRACE_SECONDS * 1000,
     logLevel: e.LOG_LEVEL,
   } satisfies Config);

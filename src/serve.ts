@@ -26,7 +26,7 @@ export async function serve(self: Process, onWatched: () => unknown): Promise<vo
     onWatched();
     const service = await starting;
     const address = await listen(service);
-    if (self.stdout.isTTY) self.stdout.write(await welcome(service, address, config.tokens));
+    if (self.stdout.isTTY) self.stdout.write(await welcome(service, address, config));
     await service.untilBroken?.();
   } catch (error) {
     self.stderr.write(`${reasonOf(error)}\n`);

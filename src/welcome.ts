@@ -1,31 +1,49 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from './config.ts';
+import { CODE_MINUTES, createConsoleCodes } from './console-codes.ts';
 import type { Running } from './running.ts';
 import { signToken } from './token.ts';
 
 /** npm starts the service in the folder of the project. */
 const SAMPLE = resolve('test/fixtures/welcome.wav');
-const FIRST_ORG_UNIT = 1;
+/** Whoever sees the terminal of the service may do everything in the first org unit, for half a day. */
+const OPERATOR = { userId: 1, orgUnitId: 1, role: 'admin', expiresIn: '12h' } as const;
 
 /**
- * What a terminal shows as long as there is no prompt: a line that uploads one when pasted. It holds a token,
- * so it must never go where output is kept. Empty when there are prompts, or tokens come from elsewhere.
+ * What a terminal shows: a link that signs in to the console, once, and as long as there is no prompt a line that
+ * uploads one when pasted. It holds a code and a token, so it must never go where output is kept. Empty when tokens come
+ * from elsewhere.
  */
 export async function welcome(
   { secret, isEmpty }: Pick<Running, 'secret' | 'isEmpty'>,
   address: string,
-  { issuer, audience }: Config['tokens'],
+  config: Pick<Config, 'tokens' | 'dataDir' | 'hasConsole'>,
 ): Promise<string> {
-  if (secret === undefined || !(await isEmpty())) return '';
-  const token = signToken(secret, {
-    userId: 1,
-    orgUnitId: FIRST_ORG_UNIT,
-    role: 'admin',
-    expiresIn: '12h',
-    issuer,
-    audience,
-  });
+  if (secret === undefined) return '';
+  const link = config.hasConsole ? await linkToConsole(secret, address, config) : '';
+  return link + ((await isEmpty()) ? lineToPaste(secret, address, config.tokens) : '');
+}
+
+async function linkToConsole(
+  secret: string,
+  address: string,
+  { tokens, dataDir }: Pick<Config, 'tokens' | 'dataDir'>,
+): Promise<string> {
+  const { issuer, audience } = tokens;
+  const code = await createConsoleCodes({ dataDir, secret, issuer, audience }).issue(OPERATOR);
+  return `
+See, hear and upload prompts in the browser. This link signs you in, once, within ${CODE_MINUTES} minutes:
+
+${address}/console#code=${code}
+
+For another one: npm run -s cli -- console
+
+`;
+}
+
+function lineToPaste(secret: string, address: string, { issuer, audience }: Config['tokens']): string {
+  const token = signToken(secret, { ...OPERATOR, issuer, audience });
   const file = existsSync(SAMPLE) ? SAMPLE : 'your-prompt.wav';
   return `
 No prompts yet. Paste this into another terminal to upload one:

@@ -62,6 +62,7 @@ describe('the arrows between the rooms', () => {
       'log.ts -> pino-pretty',
       'serve.ts -> workers/primary.ts',
       'http/app.ts -> library/library.ts',
+      'http/console.ts -> http/console-page.ts',
       'http/v3/plugin.ts -> http/failure.ts',
       'library/library.ts -> catalogue/prompts.ts',
       'audio/crew.ts -> audio/worker.ts',
@@ -142,6 +143,17 @@ describe('the arrows between the rooms', () => {
     const isInside = (path: string) => path.includes('/') && !isEntry(path);
     expect(trespasses(isInside, isEntry)).toEqual([]);
   });
+});
+
+test('the console and the service import nothing of each other', () => {
+  const folder = fileURLToPath(new URL('../console/src', import.meta.url));
+  const sources = readdirSync(folder, { encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
+  const reached = sources.flatMap((file) =>
+    [...readFileSync(join(folder, file), 'utf8').matchAll(/\bfrom '([^']+)'/g)].map(([, to = '']) => to),
+  );
+  expect(reached).toContain('./api.ts');
+  expect(reached.filter((to) => to.startsWith('..') || to.startsWith('node:'))).toEqual([]);
+  expect(imports.filter(({ to }) => to.includes('../console/'))).toEqual([]);
 });
 
 test('the environment is read by the entry points alone', () => {

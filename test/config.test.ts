@@ -68,6 +68,7 @@ test('an empty environment is enough', () => {
     renditions: { engine: 'auto', loudnessLufs: -19, atOnce: availableParallelism() },
     corsOrigins: [],
     hstsMaxAgeSeconds: 0,
+    hasConsole: true,
     shutdownGraceMs: 10_000,
     logLevel: 'info',
   });

@@ -4,6 +4,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Library } from '../library/library.ts';
 import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
 import { HEADER_BOUNDS, setBounds } from './bounds.ts';
+import { type ConsoleOptions, webConsole } from './console.ts';
 import { allowOrigins, linesForAll } from './cross-origin.ts';
 import { docs } from './docs.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
@@ -41,6 +42,8 @@ export interface AppOptions {
   readonly publicBaseUrl: string | undefined;
   /** What renditions are brought to, LUFS. */
   readonly loudnessLufs: number | 'off';
+  /** The web page for people; undefined where there shall be none. */
+  readonly console: ConsoleOptions | undefined;
   readonly rateLimits: RateLimits;
   /** Past these, the API refuses work. */
   readonly load: LoadBounds;
@@ -145,6 +148,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onClose', async () => load.stop());
   const onAnswered = metrics(app, { library, load, gate, shared: options.metrics });
   await app.register(docs, { logLevel: 'warn' });
+  const { console } = options;
+  if (console !== undefined) {
+    await app.register(async (page) => {
+      page.addHook('onRequest', load.refuseWork);
+      page.addHook('onRequest', limits.byAddress);
+      await page.register(webConsole, console);
+    });
+  }
   await app.register(health, { library, load, logLevel: 'warn' });
   await app.register(playback, {
     library,

@@ -53,7 +53,7 @@ describe('npm start', () => {
       const kept = await upload(first, token, 'Kept');
       expect(kept.status).toBe(201);
       // A token on a pipe would end up in somebody's log.
-      expect(first.output.join('\n')).not.toMatch(/curl|Bearer|eyJ/);
+      expect(first.output.join('\n')).not.toMatch(/curl|Bearer|eyJ|#code=/);
       const pid = await databasePid(dataDir);
       expect(await first.end('SIGTERM')).toBe(0);
       expect(isAlive(pid)).toBe(false);
@@ -66,7 +66,7 @@ describe('npm start', () => {
   });
 
   test.skipIf(!existsSync('/usr/bin/script'))(
-    'prints on a terminal a curl line that uploads a prompt when pasted',
+    'prints on a terminal a link to the console that signs in once, and a curl line that uploads a prompt when pasted',
     async () => {
       await withDataDir(async (dataDir) => {
         const terminal = spawn('script', ['-qec', `${process.execPath} src/main.ts`, '/dev/null'], {
@@ -82,6 +82,17 @@ describe('npm start', () => {
         await expect.poll(pasted, { timeout: 20_000 }).toBeDefined();
         const { stdout } = await run(['sh', '-c', pasted() ?? ''], environment(dataDir));
         expect(JSON.parse(stdout)).toMatchObject({ code: 200, message: 'Success' });
+        const [, base = '', code = ''] = /^(http:\/\/\S+)\/console#code=(\S+)$/m.exec(shown) ?? [];
+        const signIn = () =>
+          fetch(`${base}/console/session`, {
+            method: 'POST',
+            body: JSON.stringify({ code }),
+            headers: { 'content-type': 'application/json' },
+          });
+        expect(await (await signIn()).json()).toMatchObject({
+          data: { token: expect.stringMatching(/^eyJ/) },
+        });
+        expect((await signIn()).status).toBe(400);
         const ended = once(terminal, 'close');
         terminal.kill('SIGTERM');
         await ended;

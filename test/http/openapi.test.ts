@@ -137,8 +137,8 @@ describe('the routes of the app', () => {
     readonly url: string;
   }
 
-  /** The document, its page, and what is no JSON are for people and machines that read no document. */
-  const isDocumented = ({ url }: Route) => !/^\/(docs|openapi\.json|metrics)/.test(url);
+  /** The document, pages, and what is no JSON are for people and machines that read no document. */
+  const isDocumented = ({ url }: Route) => !/^\/(docs|console|openapi\.json|metrics)/.test(url);
   const inDocument = ({ method, url }: Route) => `${method.toLowerCase()} ${url.replace(/:(\w+)/g, '{$1}')}`;
 
   /** Every route that is registered, but for those that only say that the method does not fit. */

@@ -19,8 +19,8 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 ajv.addSchema(document, 'document');
 
-/** The document itself, its page, and what speaks another language than JSON. */
-const UNDOCUMENTED = /^\/(docs|openapi\.json|metrics)/;
+/** The document itself, pages for people, and what speaks another language than JSON. */
+const UNDOCUMENTED = /^\/(docs|console|openapi\.json|metrics)/;
 const ERROR_SCHEMAS = { 'application/json': 'Error', 'application/problem+json': 'Problem' } as const;
 
 /**

@@ -59,7 +59,7 @@ export async function createDatabase(): Promise<{ url: string; directUrl: string
 /** A running service on a port, a database and a folder of its own. */
 export async function startService(
   env: Readonly<Record<string, string>> = {},
-  overrides: Pick<Overrides, 'blobs'> & {
+  overrides: Pick<Overrides, 'blobs' | 'consoleFolder'> & {
     readonly dataDir?: string;
     readonly databaseUrl?: string;
     /** Past the bounds of the environment. */
