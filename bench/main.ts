@@ -17,6 +17,7 @@ const SUITES: Readonly<
   embedded: async () => (await import('./embedded.ts')).benchEmbedded,
   scale: async () => (await import('./scale.ts')).benchScale,
   renditions: async () => (await import('./renditions.ts')).benchRenditions,
+  store: async () => (await import('./store.ts')).benchStores,
 };
 
 const { values, positionals } = parseArgs({
