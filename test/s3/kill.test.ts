@@ -71,7 +71,7 @@ test('a kill -9 in the middle of a delete, and of the sweep after it, leaves not
 
 test('several workers share the bucket and the spool, and end as they should', async () => {
   const { dataDir, env, prefix } = await newSetting();
-  const service = await startService(dataDir, { env: { ...env, WORKERS: '2' } });
+  const service = await startService(dataDir, { env: { ...env, WORKERS: '4' } });
   const ask = createAsk(service.base);
   for (let i = 0; i < 6; i += 1) {
     expect((await ask.upload(V3, formOf('v3', `Prompt ${i}`, LONG))).status).toBe(201);
