@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { freePort, startNginx } from '../support/nginx.ts';
+import { startNginx } from '../support/nginx.ts';
+import { freePort } from '../support/ports.ts';
 import { type DatabaseServer, startDatabaseServer } from './database-server.ts';
 import { newDataDir, type Service, startService } from './service.ts';
 
