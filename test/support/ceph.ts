@@ -20,6 +20,9 @@ export interface ObjectStore {
 /** What has to be installed. */
 export const CEPH = 'radosgw ceph-mon ceph-osd ceph-mgr ceph-common';
 
+/** How often the OSD is started until it stays. */
+const MOST_STARTS = 10;
+
 /** Bytes that the store may hold. */
 const CAPACITY = 2 * 1024 ** 3;
 
@@ -46,6 +49,15 @@ export async function startCeph(): Promise<ObjectStore> {
       children.push(launch(folder, program, ['-c', conf, '-f', ...args]));
     const ceph = (...args: string[]) => run('ceph', ['-c', conf, '--connect-timeout', '20', ...args]);
 
+    const startOsd = (left: number) => {
+      const child = launch(folder, 'ceph-osd', ['-c', conf, '-f', '-i', '0']);
+      children.push(child);
+      // Now and then it speaks to the monitor before it has heard which cluster this is, is refused, and ends.
+      child.once('exit', (code) => {
+        if (code !== null && code !== 0 && left > 1) startOsd(left - 1);
+      });
+    };
+
     const map = join(folder, 'monmap');
     const keyring = join(folder, 'keyring');
     await run('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', `v1:127.0.0.1:${monitor}`, map]);
@@ -64,7 +76,7 @@ export async function startCeph(): Promise<ObjectStore> {
     const osd = randomUUID();
     await ceph('osd', 'new', osd, '0');
     await run('ceph-osd', ['-c', conf, '-i', '0', '--mkfs', '--osd-uuid', osd]);
-    start('ceph-osd', '-i', '0');
+    startOsd(MOST_STARTS);
     start('radosgw', '-n', 'client.admin');
     const endpoint = `http://127.0.0.1:${gateway}`;
     await untilAnswers(endpoint);
