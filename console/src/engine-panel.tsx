@@ -13,29 +13,36 @@ const BANDS = ['narrow', 'wide'] as const;
 const engine = signal<Engine>('asterisk');
 const band = signal<(typeof BANDS)[number]>('narrow');
 
+/** What came of a question: an answer, or why there is none. */
+interface Answered {
+  readonly question: string;
+  readonly playback?: Playback;
+  readonly fault?: string;
+}
+
+const NOT_YET: Answered = { question: '' };
+
 /** The url that an engine plays, the line for its configuration, and what to mind. */
 export function EnginePanel({ id, unavailable }: { id: number; unavailable: string | null }) {
-  const answer = useSignal<Playback | null>(null);
-  const fault = useSignal('');
+  const latest = useSignal<Answered | null>(null);
   const [chosen, line, isBlocked] = [engine.value, band.value, isExpired.value || unavailable !== null];
+  const question = `/media-prompts/${id}/playback?engine=${chosen}&band=${line}`;
   useEffect(() => {
     if (isBlocked) return undefined;
     const aborter = new AbortController();
-    ask<Playback>(`/media-prompts/${id}/playback?engine=${chosen}&band=${line}`, {
-      signal: aborter.signal,
-    }).then(
+    ask<Playback>(question, { signal: aborter.signal }).then(
       (playback) => {
-        answer.value = playback;
-        fault.value = '';
+        if (!aborter.signal.aborted) latest.value = { question, playback };
       },
       (error: unknown) => {
         if (aborter.signal.aborted) return;
-        answer.value = null;
-        fault.value = error instanceof Error ? error.message : String(error);
+        latest.value = { question, fault: error instanceof Error ? error.message : String(error) };
       },
     );
     return () => aborter.abort();
-  }, [id, chosen, line, isBlocked]);
+  }, [question, isBlocked]);
+  // Until its own answer is there, another choice has none: the url of the one before would be copied for it.
+  const { playback, fault } = latest.value?.question === question ? latest.value : NOT_YET;
   return (
     <section class="engine" aria-labelledby="engine-title">
       <h3 id="engine-title">{words.engines.title}</h3>
@@ -67,8 +74,8 @@ export function EnginePanel({ id, unavailable }: { id: number; unavailable: stri
         </label>
       </div>
       {unavailable !== null && <p class="muted">{unavailable}</p>}
-      {fault.value !== '' && <p class="fault">{fault}</p>}
-      {answer.value !== null && <Answer playback={answer.value} engine={chosen} />}
+      {fault !== undefined && <p class="fault">{fault}</p>}
+      {playback !== undefined && <Answer playback={playback} engine={chosen} />}
     </section>
   );
 }

@@ -116,6 +116,27 @@ describe.skipIf(!HAS_CHROMIUM)('a prompt that is open', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('gives no engine the URL of the one before while it asks for its own', async ({ service, look }) => {
+    const prompt = await addSpeech(service, 'To be asked for');
+    await untilReady(service, prompt.media_prompt_id);
+    const { page, complaints } = await look();
+    await signIn(page, service.base);
+    await openPrompt(page, 'To be asked for');
+    const engine = page.getByRole('region', { name: 'Give it to an engine' });
+    await engine.getByText('same => n,Playback(').waitFor();
+    const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+    await page.route('**/playback?engine=twilio*', async (route) => {
+      await mayAnswer;
+      await route.continue();
+    });
+    await engine.getByLabel('Engine').selectOption('Twilio');
+    await engine.getByRole('button', { name: 'Copy this text' }).waitFor({ state: 'detached' });
+    expect(await engine.getByText(prompt.recording_name).count()).toBe(0);
+    answer();
+    await engine.getByText('-mp3.mp3</Play></Response>').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('is deleted after a question that names it', async ({ service, look }) => {
     await addSpeech(service, 'To be kept');
     const prompt = await addSpeech(service, 'To be deleted');
