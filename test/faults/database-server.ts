@@ -9,7 +9,7 @@ import {
 } from '../../src/catalogue/embedded-postgres-cluster.ts';
 import { chooseLauncher } from '../../src/catalogue/embedded-postgres-launcher.ts';
 import { answers, launch, type Server, terminate } from '../../src/catalogue/embedded-postgres-server.ts';
-import { descendants, ended, signalAll } from './processes.ts';
+import { descendants, ended, signalAll, stopped } from './processes.ts';
 
 const log = pino({ level: 'silent' });
 const READY_WITHIN = 30_000;
@@ -24,8 +24,8 @@ export interface DatabaseServer {
   stop(): Promise<void>;
   /** `kill -9` of the server and all of its processes, as a machine that goes down. */
   kill(): Promise<void>;
-  /** All of its processes stand still; the kernel still takes connections for them. */
-  freeze(): void;
+  /** Resolves when all of its processes stand still; the kernel still takes connections for them. */
+  freeze(): Promise<void>;
   thaw(): void;
 }
 
@@ -70,7 +70,12 @@ export async function startDatabaseServer(directory: string): Promise<DatabaseSe
       if (server !== undefined) await terminate(server, log);
     },
     kill,
-    freeze: () => signalAll(pids(), 'SIGSTOP'),
+    async freeze() {
+      const [first] = pids();
+      // It must not be in the middle of starting another, which nobody would stop.
+      if (first !== undefined) await stopped([first]);
+      await stopped(pids());
+    },
     thaw: () => signalAll(pids(), 'SIGCONT'),
   };
 }

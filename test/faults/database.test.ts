@@ -40,7 +40,7 @@ const outages: readonly Outage[] = [
   { what: 'killed', begin: (database) => database.kill(), end: (database) => database.start(), lasts: AWAY },
   {
     what: 'frozen',
-    begin: async (database) => database.freeze(),
+    begin: (database) => database.freeze(),
     end: async (database) => database.thaw(),
     lasts: FROZEN,
     // Each upload is refused after five seconds: in turns, the last of them would hear of it too late.
@@ -116,7 +116,7 @@ test('a database that freezes in the middle of uploads: 503, soon, and nothing o
   // Each has its row and its file by now, and nothing on its way.
   const arriving = join(dataDir, 'uploads', '.arriving');
   await expect.poll(() => readdir(arriving), { timeout: 20_000 }).toHaveLength(uploads.length);
-  database.freeze();
+  await database.freeze();
   const since = performance.now();
   const answers = await Promise.all(
     uploads.map(async ({ socket, body, answer, name }) => {

@@ -27,11 +27,8 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void
 
 /** A zombie has ended: only its parent has not asked yet. */
 export function isAlive(pid: number): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
+  const state = stateOf(pid);
+  return state !== undefined && state !== 'Z';
 }
 
 /** Resolves when none of them runs any more. */
@@ -43,6 +40,12 @@ export async function ended(pids: readonly number[], patience = 20_000): Promise
   }
 }
 
+/** Has processes stand still, and resolves when they do. */
+export async function stopped(pids: readonly number[]): Promise<void> {
+  signalAll(pids, 'SIGSTOP');
+  while (pids.some((pid) => isAlive(pid) && stateOf(pid) !== 'T')) await delay(1);
+}
+
 /** What a process takes of memory now, or at most since its start, bytes. */
 export function memoryOf(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -50,11 +53,19 @@ export function memoryOf(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   return Number(kib) * 1024;
 }
 
+const stateOf = (pid: number): string | undefined => statOf(pid)?.[0];
+
 function parentOf(pid: string): number | undefined {
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
+/** The fields of `/proc/<pid>/stat` from the state on; undefined for who is not there any more. */
+function statOf(pid: number | string): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name in parentheses may hold anything, so what follows it is counted from its end.
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }
