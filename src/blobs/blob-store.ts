@@ -10,6 +10,12 @@ export interface StagedBlob {
 /** Takes bytes; they are its own only until the promise it returns settles. */
 export type ByteSink = (bytes: Uint8Array) => Promise<void>;
 
+/** Bytes of a blob from `start` up to, not including, `end`. */
+export interface BlobPart {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A blob opened for reading. It holds a descriptor, or a place in memory, until it is closed. */
 export interface OpenBlob {
   /** Bytes. */
@@ -75,8 +81,12 @@ export interface BlobStore {
   settle(): Promise<void>;
   /** Removes staged bytes; it is no fault if there are none. */
   unstage(name: string): Promise<void>;
-  /** @throws BlobError `not-found` */
-  open(key: string): Promise<OpenBlob>;
+  /**
+   * `first`, where it is known, is what is going to be read first: a store that is far away begins to bring it.
+   *
+   * @throws BlobError `not-found`
+   */
+  open(key: string, first?: BlobPart): Promise<OpenBlob>;
   /**
    * Where somebody can fetch a blob without us, for a few minutes and said with these headers. Only in a store whose
    * operator wants that; whether the blob is there is not looked at.

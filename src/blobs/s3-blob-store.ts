@@ -11,6 +11,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { passed } from '../steps.ts';
 import {
   BlobError,
+  type BlobPart,
   BlobSettingsError,
   type BlobStore,
   type LinkHeaders,
@@ -18,7 +19,7 @@ import {
   type StagedBlob,
 } from './blob-store.ts';
 import { blobErrorFrom, faultOfSettings, wasAnswered } from './s3-faults.ts';
-import { openObject } from './s3-open.ts';
+import { openAt, openWhole } from './s3-open.ts';
 import { putFile, type WholeFile } from './s3-put.ts';
 import { createClients, type S3Place, within, withinByItsClock } from './s3-requests.ts';
 import { openSpool } from './spool.ts';
@@ -115,7 +116,8 @@ export async function createS3BlobStore(options: S3Options): Promise<BlobStore> 
     settle: () => Promise.resolve(),
     unstage: (name) => spool.drop(name),
 
-    async open(key: string): Promise<OpenBlob> {
+    async open(key: string, first?: BlobPart): Promise<OpenBlob> {
+      if (first !== undefined) return await openAt(reading, at(key), first);
       const head = (abortSignal: AbortSignal) => quick.send(new HeadObjectCommand(at(key)), { abortSignal });
       const { ContentLength } = await within(PATIENCE, head).catch(async (error: unknown) => {
         const fault = blobErrorFrom(error);
@@ -125,7 +127,7 @@ export async function createS3BlobStore(options: S3Options): Promise<BlobStore> 
         if (fault.code === 'not-found') throw fault;
         return await asked(head);
       });
-      return openObject(reading, at(key), ContentLength ?? 0);
+      return openWhole(reading, at(key), ContentLength ?? 0);
     },
 
     ...(options.givesLinks && {

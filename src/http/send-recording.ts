@@ -42,7 +42,8 @@ export async function sendRecording(
     return true;
   }
   const needsFile = !isWithoutBody && bytes === undefined;
-  const blob = needsFile ? await library.open(playable) : undefined;
+  const first = answer.pieces.find((piece) => typeof piece !== 'string');
+  const blob = needsFile ? await library.open(playable, first) : undefined;
   if (needsFile && blob === undefined) return false;
 
   // Out of Fastify's hands, which would copy the bytes once more.

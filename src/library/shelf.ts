@@ -117,7 +117,8 @@ export function createShelf(deps: {
   }
 
   async function load(name: string, entry: Entry): Promise<void> {
-    const blob = await blobs.open(entry.track.key);
+    const { key, fileSize } = entry.track;
+    const blob = await blobs.open(key, { start: 0, end: fileSize });
     try {
       const bytes = Buffer.allocUnsafeSlow(blob.size);
       let filled = 0;

@@ -207,6 +207,7 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
       const error = await store.open('nothing.wav').catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(BlobError);
       expect(error).toMatchObject({ code: 'not-found', message: expect.not.stringContaining('nothing.wav') });
+      expect(await codeOf(store.open('nothing.wav', { start: 0, end: 5 }))).toBe('not-found');
     });
 
     test('say their size before they are read, and may be closed unread', async ({ subject: { store } }) => {
@@ -221,6 +222,27 @@ export function blobStoreContract(name: string, create: () => Promise<StoreUnder
       const blob = await store.open('one.wav');
       expect((await partOf(blob, 0, 5)).toString()).toBe('bytes');
       await blob.close();
+    });
+
+    test('of which a part was asked for at once give that part, and then any other', async ({ subject }) => {
+      const { store } = subject;
+      await publish(store, 'one.wav', 'some bytes');
+      for (const first of [
+        { start: 0, end: 10 },
+        { start: 5, end: 10 },
+        { start: 2, end: 3 },
+      ]) {
+        const blob = await store.open('one.wav', first);
+        expect(blob.size).toBe(10);
+        for (const { start, end } of [first, first, { start: 0, end: 4 }, { start: 9, end: 10 }]) {
+          expect((await partOf(blob, start, end)).toString()).toBe('some bytes'.slice(start, end));
+        }
+        await blob.close();
+        const other = await store.open('one.wav', first);
+        expect((await partOf(other, 1, 9)).toString()).toBe('ome byte');
+        await other.close();
+        await (await store.open('one.wav', first)).close();
+      }
     });
 
     test('are read by many at once, each from its beginning', async ({ subject: { store } }) => {

@@ -127,6 +127,22 @@ describe('a prompt', () => {
   });
 });
 
+test('what is played takes one request of the store, whole or in part', async () => {
+  const proxy = await startHttpProxy(endpoint);
+  const service = await startOnS3({ ...LONG_LEASE, S3_ENDPOINT: proxy.endpoint, PLAYBACK_CACHE_BYTES: '0' });
+  const { url } = await uploaded(service, 'Cold');
+  const before = proxy.seen.filter(isOfAudio).length;
+  expect(Buffer.from(await (await play(service, url)).arrayBuffer()).equals(WAV)).toBe(true);
+  const part = await fetch(service.base + url, { headers: { range: 'bytes=-100' } });
+  expect(Buffer.from(await part.arrayBuffer()).equals(WAV.subarray(-100))).toBe(true);
+  expect((await fetch(service.base + url, { method: 'HEAD' })).status).toBe(200);
+  expect(proxy.seen.filter(isOfAudio).slice(before)).toMatchObject([
+    { method: 'GET', range: `bytes=0-${WAV.byteLength - 1}` },
+    { method: 'GET', range: `bytes=${WAV.byteLength - 100}-${WAV.byteLength - 1}` },
+  ]);
+  expect(proxy.answering()).toBe(0);
+});
+
 test('audio that is asked for again comes from memory, and the store is asked no more', async () => {
   const proxy = await startHttpProxy(endpoint);
   const service = await startOnS3({ ...LONG_LEASE, S3_ENDPOINT: proxy.endpoint });
