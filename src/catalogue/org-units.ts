@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { containing } from './containing.ts';
 import { answered, type Database, inTransaction } from './database.ts';
 
 /** A node of the tenants' tree. */
@@ -67,3 +68,70 @@ export async function listOrgUnits(db: Database): Promise<readonly OrgUnit[]> {
       .execute(),
   );
 }
+
+export interface SeenOrgUnits {
+  readonly units: readonly SeenOrgUnit[];
+  readonly total: number;
+}
+
+export interface OrgUnitSearch {
+  /** The root of the tree that is looked through. */
+  readonly viewer: number;
+  /** Part of the name, in any case. */
+  readonly namePart: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** A unit as somebody at the root of a tree sees it. */
+export interface SeenOrgUnit {
+  readonly id: number;
+  /** Null for the root: what is above it does not exist for who looks. */
+  readonly parentId: number | null;
+  readonly name: string;
+  /** Names from the root down to the unit itself. */
+  readonly trail: readonly string[];
+}
+
+/** Units of a tree by name, ties broken by id, and the exact number of all that match; undefined when none does. */
+export async function findOrgUnits(
+  db: Database,
+  { viewer, namePart, limit, offset }: OrgUnitSearch,
+): Promise<SeenOrgUnits | undefined> {
+  const matching = inTreeOf(db, viewer).where(
+    sql<boolean>`lower(unit.name) like lower(${containing(namePart)})`,
+  );
+  const { total } = await answered(
+    matching.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+  );
+  if (total === 0) return undefined;
+  const page = matching.select(seen).orderBy(sql`lower(unit.name)`).orderBy('unit.id');
+  return { units: await answered(page.limit(limit).offset(offset).execute()), total };
+}
+
+/** The unit of this id when it lies in the tree of `viewer`, else undefined. */
+export async function findOrgUnit(
+  db: Database,
+  viewer: number,
+  id: number,
+): Promise<SeenOrgUnit | undefined> {
+  const query = inTreeOf(db, viewer).where('unit.id', '=', id).select(seen);
+  return await answered(query.executeTakeFirst());
+}
+
+const inTreeOf = (db: Database, viewer: number) =>
+  db
+    .selectFrom('org_units as root')
+    .innerJoin('org_units as unit', (join) => join.on(inSubtree('unit.path', 'root.path')))
+    .where('root.id', '=', viewer);
+
+const seen = [
+  'unit.id as id',
+  'unit.name as name',
+  sql<number | null>`case when unit.id <> root.id then unit.parent_id end`.as('parentId'),
+  // By their keys: a condition on paths would look through the whole tree for each.
+  sql<readonly string[]>`(
+    select array_agg(above.name order by above.path) from org_units above
+    where above.id = any (string_to_array(btrim(unit.path, '/'), '/')::bigint[])
+      and above.path >= root.path)`.as('trail'),
+] as const;

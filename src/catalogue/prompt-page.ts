@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { containing } from './containing.ts';
 import type { Database } from './database.ts';
 import { endOfSubtree, inSubtree } from './org-units.ts';
 import { jsonOf, type Shape } from './shape.ts';
@@ -181,8 +182,6 @@ function isAfter({ sortBy, descending, after }: PageRequest) {
 function matches({ messageType, nameKeyPart }: PageRequest) {
   const conditions = [sql<boolean>`true`];
   if (messageType !== undefined) conditions.push(sql`p.message_type = ${messageType}`);
-  if (nameKeyPart !== undefined) {
-    conditions.push(sql`p.name_key like ${`%${nameKeyPart.replace(/[\\%_]/g, '\\$&')}%`}`);
-  }
+  if (nameKeyPart !== undefined) conditions.push(sql`p.name_key like ${containing(nameKeyPart)}`);
   return sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }

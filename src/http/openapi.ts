@@ -7,6 +7,7 @@ import { retryAfter, trackAnswers, unsatisfiableHeaders } from './openapi-parts.
 import { v1Paths } from './v1/openapi.ts';
 import { v3AudioPaths } from './v3/audio-openapi.ts';
 import { v3Paths } from './v3/openapi.ts';
+import { v3OrgUnitPaths } from './v3/org-units-openapi.ts';
 
 const file = z.object({
   file: z.string().meta({
@@ -208,6 +209,6 @@ export function openApiDocument() {
         },
       },
     },
-    paths: { ...v3Paths, ...v3AudioPaths, ...v1Paths, ...commonPaths },
+    paths: { ...v3Paths, ...v3AudioPaths, ...v3OrgUnitPaths, ...v1Paths, ...commonPaths },
   });
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { RENDITIONS, type RenditionKind } from '../audio/renditions.ts';
-import { BlobError, type LinkHeaders, type OpenBlob } from '../blobs/blob-store.ts';
+import { BlobError, type BlobPart, type LinkHeaders, type OpenBlob } from '../blobs/blob-store.ts';
 import { findObstacles } from '../catalogue/add-prompt.ts';
 import { checkDatabase, queueOf, retriesOf } from '../catalogue/database.ts';
 import { pathInTree } from '../catalogue/org-units.ts';
@@ -54,7 +54,7 @@ export function createLibrary(given: LibraryDeps) {
   const renditions = createRenditions(given, given.renditions);
   const deps = { ...given, names, wantsRenditions: renditions.areMade };
   const { db, blobs, reader = readPrimary(db) } = deps;
-  const { list, get, getCurrent, show, writing } = createReading(db, reader);
+  const { list, get, getCurrent, show, orgUnit, orgUnits, writing } = createReading(db, reader);
   const shelf = createShelf({ db, blobs, capacity: deps.playbackCacheBytes });
   let arriving = 0;
 
@@ -115,6 +115,8 @@ export function createLibrary(given: LibraryDeps) {
     list,
     get,
     getCurrent,
+    orgUnits,
+    orgUnit,
 
     /** Sets or clears the description. @throws LibraryError `prompt-not-found` */
     async describe(viewer: Viewer, ref: PromptRef, description: string | null): Promise<Prompt> {
@@ -171,15 +173,18 @@ export function createLibrary(given: LibraryDeps) {
     shelf: () => shelf.figures(),
 
     /**
-     * Opens the bytes of what plays. Undefined when its prompt was deleted a moment ago, and for a rendition whose
+     * Opens the bytes of what plays, of which `first` are read first. Undefined when its prompt was deleted a moment ago, and for a rendition whose
      * bytes are gone: that one is forgotten then, and made again by who asks for it next.
      *
      * @throws LibraryError `recording-missing` when the prompt is there and its bytes are not
      */
-    async open({ prompt, track }: Pick<Playable, 'prompt' | 'track'>): Promise<OpenBlob | undefined> {
+    async open(
+      { prompt, track }: Pick<Playable, 'prompt' | 'track'>,
+      first?: BlobPart,
+    ): Promise<OpenBlob | undefined> {
       return await inLibraryTerms(async () => {
         try {
-          return await blobs.open(track.key);
+          return await blobs.open(track.key, first);
         } catch (error) {
           const isGone = error instanceof BlobError && error.code === 'not-found';
           if (isGone && (await mayBeGone(prompt, track))) return undefined;

@@ -1,4 +1,11 @@
 import type { Database } from '../catalogue/database.ts';
+import {
+  findOrgUnit,
+  findOrgUnits,
+  type OrgUnitSearch,
+  type SeenOrgUnit,
+  type SeenOrgUnits,
+} from '../catalogue/org-units.ts';
 import { listPrompts } from '../catalogue/prompt-list.ts';
 import type { Position } from '../catalogue/prompt-page.ts';
 import { findPrompt, type PromptRef } from '../catalogue/prompts.ts';
@@ -29,6 +36,8 @@ export interface PromptQuery {
   /** Where the page before ended; undefined for the first page. */
   readonly after?: Position | undefined;
 }
+
+export type { SeenOrgUnit };
 
 /** Asks for a prompt, and for all that is presented with it, in one place. @throws LibraryError `prompt-not-found` */
 export type Show = <T>(
@@ -78,6 +87,23 @@ export function createReading(db: Database, reader: Reader) {
         const row = await findPrompt(db, viewer.orgUnitId, ref);
         if (row === undefined) throw promptNotFound();
         return promptFrom(row);
+      });
+    },
+
+    /** The viewer's org unit and all below it whose names have a part in common, by name, and how many there are. */
+    async orgUnits(viewer: Viewer, search: Omit<OrgUnitSearch, 'viewer'>): Promise<SeenOrgUnits> {
+      return await inLibraryTerms(async () => {
+        const ask = (from: Database) => findOrgUnits(from, { ...search, viewer: viewer.orgUnitId });
+        return (await reader.read(viewer.tokenKey, ask)) ?? { units: [], total: 0 };
+      });
+    },
+
+    /** An org unit that the viewer reaches. @throws LibraryError `org-unit-not-found` */
+    async orgUnit(viewer: Viewer, id: number): Promise<SeenOrgUnit> {
+      return await inLibraryTerms(async () => {
+        const unit = await reader.read(viewer.tokenKey, (from) => findOrgUnit(from, viewer.orgUnitId, id));
+        if (unit === undefined) throw orgUnitNotFound();
+        return unit;
       });
     },
 

@@ -258,6 +258,34 @@ export type CapabilitiesAnswer = {
     request_id: string;
     timestamp: string;
 };
+export type OrgUnit = {
+    org_unit_id: number;
+    name: string;
+    /** The unit that it is directly below; null for the unit of the token. */
+    parent_id: number | null;
+    /** Names from the unit of the token down to this one. */
+    path: string[];
+};
+export type OrgUnitListAnswer = {
+    code: 200;
+    message: "Success";
+    data: {
+        org_units: OrgUnit[];
+        /** Of all that match, exactly. */
+        total: number;
+    };
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
+export type OrgUnitAnswer = {
+    code: 200;
+    message: "Success";
+    data: OrgUnit;
+    /** The same as in the x-request-id header and in the log. */
+    request_id: string;
+    timestamp: string;
+};
 export type MediaUpload = {
     /** The audio: WAV, MP3, MP4, Ogg, WebM, M4A, AAC or FLAC. Its bytes decide what it is, not its name or type. */
     File: Blob;
@@ -623,6 +651,75 @@ export function getCapabilities(opts?: Oazapfts.RequestOpts) {
         status: 503;
         data: Error;
     }>("/v3/capabilities", {
+        ...opts
+    });
+}
+/**
+ * List org units
+ */
+export function listOrgUnits({ name, limit, offset }: {
+    name?: string;
+    limit?: number;
+    offset?: number;
+} = {}, opts?: Oazapfts.RequestOpts) {
+    return oazapfts.fetchJson<{
+        status: 200;
+        data: OrgUnitListAnswer;
+    } | {
+        status: 400;
+        data: Error;
+    } | {
+        status: 401;
+        data: Error;
+    } | {
+        status: 429;
+        data: Error;
+    } | {
+        status: 431;
+        data: Error;
+    } | {
+        status: 500;
+        data: Error;
+    } | {
+        status: 503;
+        data: Error;
+    }>(`/v3/org-units${QS.query(QS.explode({
+        name,
+        limit,
+        offset
+    }))}`, {
+        ...opts
+    });
+}
+/**
+ * Get an org unit
+ */
+export function getOrgUnit(orgUnitId: number, opts?: Oazapfts.RequestOpts) {
+    return oazapfts.fetchJson<{
+        status: 200;
+        data: OrgUnitAnswer;
+    } | {
+        status: 400;
+        data: Error;
+    } | {
+        status: 401;
+        data: Error;
+    } | {
+        status: 404;
+        data: Error;
+    } | {
+        status: 429;
+        data: Error;
+    } | {
+        status: 431;
+        data: Error;
+    } | {
+        status: 500;
+        data: Error;
+    } | {
+        status: 503;
+        data: Error;
+    }>(`/v3/org-units/${encodeURIComponent(orgUnitId)}`, {
         ...opts
     });
 }

@@ -94,7 +94,7 @@ const READ_ONLY = refusal(
   failure(403, 'Your role may only read; ask for a token with the role standard or admin.'),
 );
 
-const NO_UNIT = refusal(
+export const NO_UNIT = refusal(
   'The org unit does not exist within the reach of the token.',
   failure(404, 'There is no such org unit within the reach of your token.', {
     field: 'org_unit_id',

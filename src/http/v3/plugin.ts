@@ -10,6 +10,7 @@ import { inTurn, type Uploads } from '../upload-turn.ts';
 import { check } from '../validation.ts';
 import { type AudioOptions, audioRoutes } from './audio.ts';
 import { promptIdOf } from './input.ts';
+import { orgUnitRoutes } from './org-units.ts';
 import { PROMPT, presentPrompt } from './present.ts';
 import { presentAudio } from './present-audio.ts';
 import { listQuery, UPLOAD_FIELDS, uploadFields } from './schemas.ts';
@@ -56,6 +57,7 @@ export async function v3(app: FastifyInstance, { uploads, audio }: V3Options): P
   methodNotAllowed(app, '/media-prompts', ['GET', 'HEAD', 'POST']);
   methodNotAllowed(app, '/media-prompts/list', ['GET', 'HEAD']);
   methodNotAllowed(app, '/media-prompts/:media_prompt_id', ['GET', 'HEAD', 'DELETE']);
+  orgUnitRoutes(app, { library });
   audioRoutes(app, { ...audio, library, maxUploadBytes: limits.maxBytes });
 
   async function upload(request: FastifyRequest, reply: FastifyReply) {
