@@ -72,6 +72,13 @@ export interface Capabilities {
   readonly limits: { readonly max_upload_bytes: number; readonly max_name_length: number };
 }
 
+export interface OrgUnit {
+  readonly org_unit_id: number;
+  readonly name: string;
+  /** Names from the unit of the token down to this one. */
+  readonly path: readonly string[];
+}
+
 export interface FieldFault {
   readonly field: string;
   readonly code: string;

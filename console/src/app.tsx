@@ -8,6 +8,7 @@ import { notice } from './notices.ts';
 import { forget } from './prompts.ts';
 import { isExpired, mayWrite, session, signOut } from './session.ts';
 import { SignIn } from './sign-in.tsx';
+import { unitText } from './units.ts';
 import { UploadView } from './upload-view.tsx';
 import { addFiles, forgetUploads, running } from './uploads.ts';
 import { words } from './words.ts';
@@ -55,7 +56,7 @@ function Header() {
         </Tab>
       </nav>
       <p class="who" title={words.header.until(asMoment(who.expiresAt))}>
-        <span>{words.header.who(who.userId, who.orgUnitId)}</span>
+        <span>{words.header.who(who.userId, unitText(who.orgUnitId))}</span>
         <span class="chip">{words.header.roles[who.role]}</span>
       </p>
       <button type="button" class="quiet" onClick={leave}>

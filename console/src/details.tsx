@@ -12,6 +12,7 @@ import { isAway } from './prompts.ts';
 import { RemoveDialog } from './remove-dialog.tsx';
 import { learn } from './reports.ts';
 import { isExpired, mayWrite } from './session.ts';
+import { unitText } from './units.ts';
 import { words } from './words.ts';
 
 /** Between looks at a prompt of which something is still being made, ms, and how many. */
@@ -180,7 +181,7 @@ function Facts({ prompt }: { prompt: PromptWithAudio }) {
       <dl>
         <Fact name={details.id}>{prompt.media_prompt_id}</Fact>
         <Fact name={details.url}>{prompt.url}</Fact>
-        <Fact name={details.unit}>{prompt.org_unit_id}</Fact>
+        <Fact name={details.unit}>{unitText(prompt.org_unit_id)}</Fact>
         <Fact name={details.created}>
           {asMoment(prompt.created_on)} {by !== null && details.by(by)}
         </Fact>

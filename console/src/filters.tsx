@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { place, SORT_KEYS, type SortKey } from './address.ts';
 import { MESSAGE_TYPES } from './api.ts';
 import { narrow } from './prompts.ts';
-import { session } from './session.ts';
+import { hasUnits, UnitChoice } from './unit-choice.tsx';
 import { words } from './words.ts';
 
 /** After the last key, ms. */
@@ -31,15 +31,12 @@ export function Filters() {
           ))}
         </select>
       </label>
-      <Typed
-        class="unit"
-        label={words.filters.unit}
-        inputMode="numeric"
-        title={words.filters.unitHint(session.value?.orgUnitId ?? 1)}
-        placeholder={String(session.value?.orgUnitId ?? '')}
-        value={unit}
-        accept={(text) => narrow({ unit: text.trim() })}
-      />
+      {hasUnits(unit) && (
+        <div class="field unit">
+          <label for="filter-unit">{words.filters.unit}</label>
+          <UnitChoice id="filter-unit" value={unit} choose={(chosen) => narrow({ unit: chosen })} />
+        </div>
+      )}
       <label class="field narrow-only">
         <span>{words.filters.sort}</span>
         <select value={`${sort} ${order}`} onChange={(event) => narrow(orderIn(event.currentTarget.value))}>
@@ -75,14 +72,11 @@ interface TypedProps {
   readonly label: string;
   readonly isSearch?: boolean;
   readonly value: string;
-  readonly title?: string;
-  readonly placeholder?: string;
-  readonly inputMode?: 'numeric';
   readonly accept: (text: string) => void;
 }
 
 /** A field that is acted on a moment after the last key, and at once on Enter. */
-function Typed({ class: name, label, value, accept, isSearch = false, ...given }: TypedProps) {
+function Typed({ class: name, label, value, accept, isSearch = false }: TypedProps) {
   const field = useRef<HTMLInputElement>(null);
   const said = useRef(value);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -107,7 +101,6 @@ function Typed({ class: name, label, value, accept, isSearch = false, ...given }
         defaultValue={value}
         autocomplete="off"
         spellcheck={false}
-        {...given}
         onInput={({ currentTarget }) => {
           clearTimeout(timer.current);
           timer.current = setTimeout(() => say(currentTarget.value), SEARCH_PAUSE);

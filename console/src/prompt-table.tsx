@@ -6,6 +6,7 @@ import { capabilities } from './capabilities.ts';
 import { asBytes, asDay, asDuration, asFormat, asMoment } from './format.ts';
 import { narrow } from './prompts.ts';
 import { reportOf, watchReport } from './reports.ts';
+import { unitCount, unitOf } from './units.ts';
 import { words } from './words.ts';
 
 const { columns } = words.list;
@@ -18,9 +19,11 @@ export function PromptTable({ prompts }: { prompts: readonly Prompt[] }) {
         <tr>
           <Column by="name" />
           <Column by="message_type" class="wide-only" />
-          <th scope="col" class="wide-only figure">
-            {columns.unit}
-          </th>
+          {unitCount.value > 1 && (
+            <th scope="col" class="wide-only">
+              {columns.unit}
+            </th>
+          )}
           <Column by="duration_ms" class="wide-only figure" />
           <th scope="col" class="wide-only roomy-only">
             {columns.format}
@@ -92,7 +95,7 @@ function Row({ prompt }: { prompt: Prompt }) {
       <td class="wide-only">
         <span class={`chip is-${prompt.message_type}`}>{type}</span>
       </td>
-      <td class="wide-only figure">{prompt.org_unit_id}</td>
+      {unitCount.value > 1 && <Unit id={prompt.org_unit_id} />}
       <td class="wide-only figure">{asDuration(prompt.duration_ms)}</td>
       <td class="wide-only roomy-only compact muted">{asFormat(prompt)}</td>
       <td class="wide-only figure">{asBytes(prompt.file_size)}</td>
@@ -101,6 +104,15 @@ function Row({ prompt }: { prompt: Prompt }) {
       </td>
       <Sound id={id} />
     </tr>
+  );
+}
+
+function Unit({ id }: { id: number }) {
+  const unit = unitOf(id).value;
+  return (
+    <td class="wide-only" title={unit?.path.join(' / ')}>
+      {unit?.name ?? id}
+    </td>
   );
 }
 

@@ -2,8 +2,8 @@ import type { Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { go } from './address.ts';
 import { asBytes, asShare } from './format.ts';
-import { session } from './session.ts';
 import { TypeChoice } from './type-choice.tsx';
+import { hasUnits, UnitChoice } from './unit-choice.tsx';
 import { cancel, drop, edit, start, type Upload } from './uploads.ts';
 import { words } from './words.ts';
 
@@ -36,18 +36,18 @@ export function UploadLine({ upload }: { upload: Signal<Upload> }) {
             choose={(chosen) => edit(upload, { type: chosen })}
           />
         </Field>
-        <Field label={words.upload.unit} fault={faultOf('org_unit_id')} id={`unit-${key}`} class="unit">
-          <input
-            id={`unit-${key}`}
-            inputMode="numeric"
-            value={unit}
-            placeholder={String(session.value?.orgUnitId ?? '')}
-            disabled={isFixed}
-            aria-invalid={faultOf('org_unit_id') !== undefined}
-            aria-describedby={`unit-${key}-fault`}
-            onInput={({ currentTarget }) => edit(upload, { unit: currentTarget.value })}
-          />
-        </Field>
+        {(hasUnits(unit) || faultOf('org_unit_id') !== undefined) && (
+          <Field label={words.upload.unit} fault={faultOf('org_unit_id')} id={`unit-${key}`} class="unit">
+            <UnitChoice
+              id={`unit-${key}`}
+              value={unit}
+              isFixed={isFixed}
+              isWrong={faultOf('org_unit_id') !== undefined}
+              describedBy={`unit-${key}-fault`}
+              choose={(chosen) => edit(upload, { unit: chosen })}
+            />
+          </Field>
+        )}
       </div>
       <div class="line-state">
         <p class="file-name muted">

@@ -1,8 +1,9 @@
 import { useRef } from 'preact/hooks';
 import { capabilities } from './capabilities.ts';
 import { asBytes } from './format.ts';
-import { mayWrite, session } from './session.ts';
+import { mayWrite } from './session.ts';
 import { TypeChoice } from './type-choice.tsx';
+import { hasUnits, UnitChoice } from './unit-choice.tsx';
 import { UploadLine } from './upload-line.tsx';
 import {
   addFiles,
@@ -93,17 +94,18 @@ function Choice() {
             }}
           />
         </label>
-        <label class="field unit">
-          <span>{upload.newUnit}</span>
-          <input
-            inputMode="numeric"
-            placeholder={String(session.value?.orgUnitId ?? '')}
-            value={newUnit}
-            onInput={({ currentTarget }) => {
-              newUnit.value = currentTarget.value;
-            }}
-          />
-        </label>
+        {hasUnits(newUnit.value) && (
+          <div class="field unit">
+            <label for="new-unit">{upload.newUnit}</label>
+            <UnitChoice
+              id="new-unit"
+              value={newUnit.value}
+              choose={(chosen) => {
+                newUnit.value = chosen;
+              }}
+            />
+          </div>
+        )}
       </div>
     </>
   );

@@ -19,7 +19,7 @@ export interface Upload {
   readonly file: File;
   readonly name: string;
   readonly type: MessageType;
-  /** As somebody typed it; empty: the unit of the token. */
+  /** An ID; empty: the unit of the token. */
   readonly unit: string;
   readonly state: State;
   readonly sentBytes: number;
@@ -144,7 +144,7 @@ async function run(upload: Signal<Upload>, token: string): Promise<void> {
   const fields = {
     name,
     message_type: type,
-    org_unit_id: unit.trim() || String(session.peek()?.orgUnitId ?? ''),
+    org_unit_id: unit || String(session.peek()?.orgUnitId ?? ''),
   };
   const sending = send({ file, fields, token, onProgress: set });
   sendings.set(key, sending);

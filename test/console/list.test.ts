@@ -50,8 +50,14 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     await page.getByRole('combobox', { name: 'Type' }).selectOption('Whisper');
     await expectNames(page, ['Alpha hello']);
     await page.getByRole('combobox', { name: 'Type' }).selectOption('All types');
-    await page.getByLabel('Org unit').fill(String(unit?.id));
+    const units = page.getByRole('combobox', { name: 'Org unit' });
+    await units.fill('sales');
+    await page.getByRole('option', { name: `Sales ${unit?.id} Default`, exact: true }).click();
     await expectNames(page, ['Gamma hello', 'Beta hello']);
+    await page
+      .getByRole('row', { name: 'Beta hello' })
+      .getByRole('cell', { name: 'Sales', exact: true })
+      .waitFor();
     await page.getByRole('button', { name: 'Name' }).first().click();
     await expectNames(page, ['Beta hello', 'Gamma hello']);
     expect(await page.getByRole('columnheader', { name: 'Name' }).getAttribute('aria-sort')).toBe(
@@ -63,17 +69,56 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     await page.reload();
     await expectNames(page, ['Beta hello', 'Gamma hello']);
     expect(await search.inputValue()).toBe('HELLO');
-
-    await page.getByLabel('Org unit').fill('999999');
-    await page
-      .getByText(/no such org unit|org unit/i)
-      .first()
-      .waitFor();
+    await eventually(() => units.inputValue()).toBe('Sales');
     await page.getByRole('button', { name: 'Clear filters' }).click();
     await search.fill('100%');
     await expectNames(page, ['Delta 100%']);
     await search.fill('nothing is called this');
     await page.getByText('No prompt matches these filters.').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('is narrowed to an org unit from the keyboard, by its name or its ID', async ({ service, look }) => {
+    const unit = await addOrgUnit(service.db, { name: 'Harbour', parentId: 1 });
+    const below = await addOrgUnit(service.db, { name: 'Quay', parentId: unit?.id ?? 0 });
+    await add(service, 'Of the harbour', { org_unit_id: String(unit?.id) });
+    await add(service, 'Of the quay', { org_unit_id: String(below?.id) });
+    const { page, complaints } = await look({ statuses: [404] });
+    await signIn(page, service.base);
+    const units = page.getByRole('combobox', { name: 'Org unit' });
+    await units.focus();
+    expect(await units.getAttribute('aria-expanded')).toBe('false');
+    await units.pressSequentially('quay');
+    const offered = page.getByRole('listbox', { name: 'Org units' }).getByRole('option');
+    await page.getByRole('option', { name: `Quay ${below?.id} Default / Harbour`, selected: true }).waitFor();
+    await units.press('Enter');
+    await expectNames(page, ['Of the quay']);
+    expect(await units.inputValue()).toBe('Quay');
+
+    await units.fill(String(unit?.id));
+    const first = offered.first();
+    await eventually(() => first.textContent()).toContain('Harbour');
+    await units.press('Escape');
+    expect(await units.inputValue()).toBe('Quay');
+    await units.fill(String(unit?.id));
+    await eventually(() => first.textContent()).toContain('Harbour');
+    await units.press('Enter');
+    await expectNames(page, ['Of the quay', 'Of the harbour']);
+
+    await units.fill('nowhere');
+    await page.getByText('No org unit that you reach has such a name or ID.').waitFor();
+    await units.press('Enter');
+    expect(await units.inputValue()).toBe('Harbour');
+
+    await units.press('ArrowDown');
+    await page.getByRole('option', { name: 'Default 1', exact: true }).waitFor();
+    await units.press('ArrowDown');
+    await page.getByRole('option', { name: 'Default 1', exact: true, selected: true }).waitFor();
+    await units.press('ArrowUp');
+    await eventually(() => offered.last().getAttribute('aria-selected')).toBe('true');
+    await units.press('ArrowDown');
+    await units.press('Enter');
+    await eventually(() => new URL(page.url()).hash).not.toContain('unit');
     expect(complaints).toEqual([]);
   });
 

@@ -33,6 +33,17 @@ const STATES: Readonly<Record<string, (page: Page, base: string) => Promise<void
     await signIn(page, base);
     await page.getByText('Main menu').waitFor();
   },
+  'choosing an org unit': async (page, base) => {
+    await signIn(page, base);
+    await page.getByText('Main menu').waitFor();
+    await page.getByRole('combobox', { name: 'Org unit' }).fill('sales');
+    await page.getByRole('listbox').getByRole('option', { selected: true }).waitFor();
+  },
+  'no org unit of that name': async (page, base) => {
+    await signIn(page, base);
+    await page.getByRole('combobox', { name: 'Org unit' }).fill('nowhere');
+    await page.getByText('No org unit that you reach').waitFor();
+  },
   'a prompt': async (page, base) => {
     await signIn(page, base, token(), '#prompt=1');
     await page.locator('canvas').first().waitFor();
@@ -72,6 +83,8 @@ describe.skipIf(!HAS_CHROMIUM)('the page', () => {
           service,
           look,
         }) => {
+          await service.rows(`insert into org_units (id, parent_id, name, path)
+            values (2, 1, 'Sales', '/1/2/'), (3, 2, 'Sales in the north', '/1/2/3/') on conflict do nothing`);
           const first = await service.upload(promptForm('Main menu', {}, 'welcome.wav'));
           if (first.status === 201) await untilReady(service, first.body.data.media_prompt_id);
           const { page } = await look({ isDark, width, statuses: [400, 401] });

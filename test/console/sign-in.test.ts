@@ -23,7 +23,7 @@ describe.skipIf(!HAS_CHROMIUM)('signing in', () => {
     const bearer = token({ orgUnitId: 1, userId: 42, role: 'standard' });
     await signIn(page, service.base, bearer);
     const header = page.getByRole('banner');
-    await header.getByText('User 42 · org unit 1').waitFor();
+    await header.getByText('User 42 · Default (1)').waitFor();
     await header.getByText('standard').waitFor();
     await page.reload();
     await header.getByText('User 42').waitFor();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
+import { addOrgUnit } from '../../src/catalogue/org-units.ts';
 import { fixture, fixturePath } from '../support/multipart.ts';
 import { token } from '../support/service.ts';
 import { noise } from '../support/wav.ts';
@@ -65,6 +66,7 @@ describe.skipIf(!HAS_CHROMIUM)('uploading', () => {
     service,
     look,
   }) => {
+    const unit = await addOrgUnit(service.db, { name: 'Closing down', parentId: 1 });
     const { page, complaints } = await look({ statuses: [400, 404] });
     await openUpload(page, service.base);
     await choose(page, [
@@ -75,14 +77,16 @@ describe.skipIf(!HAS_CHROMIUM)('uploading', () => {
       { name: 'good.wav', mimeType: 'audio/wav', buffer: fixture('tone.wav') },
       { name: 'nothing.wav', mimeType: 'audio/wav', buffer: Buffer.alloc(0) },
     ]);
-    await lineOf(page, 'nobody.wav').getByLabel('Org unit').fill('999999');
+    await lineOf(page, 'nobody.wav').getByRole('combobox', { name: 'Org unit' }).fill('closing');
+    await lineOf(page, 'nobody.wav').getByRole('option', { name: 'Closing down' }).click();
+    await service.rows('delete from org_units where id = $1', [unit?.id]);
     await page.getByRole('button', { name: 'Upload 6 files' }).click();
     await lineOf(page, 'good.wav').getByText('Uploaded', { exact: true }).waitFor();
     await lineOf(page, 'picture.wav')
       .getByText(/looks like PNG/)
       .waitFor();
     await lineOf(page, 'nothing.wav').getByText('The file is empty.').waitFor();
-    const nobody = lineOf(page, 'nobody.wav').getByLabel('Org unit');
+    const nobody = lineOf(page, 'nobody.wav').getByRole('combobox', { name: 'Org unit' });
     await eventually(() => nobody.getAttribute('aria-invalid')).toBe('true');
     // Whichever of the two came first has the name.
     const second = page

@@ -1,0 +1,96 @@
+import { effect, type Signal, signal } from '@preact/signals';
+import { ask, type OrgUnit, Refusal } from './api.ts';
+import { isExpired, session } from './session.ts';
+import { words } from './words.ts';
+
+/** Asked for when somebody signs in: all that most have. */
+const FIRST = 200;
+/** Offered for what somebody types. */
+const OFFERED = 50;
+
+/** How many org units the token reaches; 0 until it is known. */
+export const unitCount = signal(0);
+
+/** undefined: not known yet; null: there is none, or none that may be seen. */
+export type KnownUnit = OrgUnit | null | undefined;
+
+const known = new Map<number, Signal<KnownUnit>>();
+let askedWith: string | undefined;
+
+effect(() => {
+  const token = session.value?.token;
+  if (token === undefined || isExpired.value || token === askedWith) return;
+  askedWith = token;
+  // What one saw is not for the next who signs in.
+  known.clear();
+  find('', FIRST).then(
+    ({ total }) => {
+      if (askedWith === token) unitCount.value = total;
+    },
+    () => {
+      // Their IDs are shown until somebody signs in again or looks for one.
+    },
+  );
+});
+
+/** What is known of an org unit, now and later: it is asked for where it is not known yet. */
+export function unitOf(id: number): Signal<KnownUnit> {
+  const found = known.get(id);
+  if (found !== undefined) return found;
+  const made = signal<KnownUnit>(undefined);
+  known.set(id, made);
+  ask<OrgUnit>(`/org-units/${id}`).then(
+    (unit) => {
+      made.value = unit;
+    },
+    (error: unknown) => {
+      if (error instanceof Refusal && error.status === 404) made.value = null;
+      // Whoever asks next asks again.
+      else known.delete(id);
+    },
+  );
+  return made;
+}
+
+/** A unit as people and machines know it. */
+export function unitText(id: number): string {
+  const unit = unitOf(id).value;
+  return unit ? words.units.known(unit.name, id) : words.units.unknown(id);
+}
+
+/** Org units for what somebody typed, a part of a name or an ID; each below those that lead to it. */
+export async function searchUnits(text: string, signal: AbortSignal): Promise<readonly OrgUnit[]> {
+  const { org_units: named } = await find(text, OFFERED, signal);
+  const others = named.filter(({ org_unit_id: id }) => String(id) !== text);
+  const byId = /^[1-9]\d{0,14}$/.test(text) ? await lookUp(Number(text), signal) : [];
+  return [...byId, ...(byId.length > 0 ? others : named).toSorted(inTree)];
+}
+
+const inTree = (a: OrgUnit, b: OrgUnit) => keyOf(a).localeCompare(keyOf(b));
+/** A parent comes before all that is below it. */
+const keyOf = ({ path, org_unit_id: id }: OrgUnit) => `${path.join('\u0001')}\u0000${id}`;
+
+async function lookUp(id: number, signal: AbortSignal): Promise<readonly OrgUnit[]> {
+  try {
+    return [await ask<OrgUnit>(`/org-units/${id}`, { signal })];
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 404) return [];
+    throw error;
+  }
+}
+
+async function find(name: string, limit: number, signal?: AbortSignal) {
+  const query = new URLSearchParams({ name, limit: String(limit) });
+  const found = await ask<{ org_units: readonly OrgUnit[]; total: number }>(
+    `/org-units?${query}`,
+    signal && { signal },
+  );
+  for (const unit of found.org_units) learn(unit);
+  return found;
+}
+
+function learn(unit: OrgUnit): void {
+  const found = known.get(unit.org_unit_id);
+  if (found === undefined) known.set(unit.org_unit_id, signal(unit));
+  else found.value = unit;
+}
