@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { createSigner } from 'fast-jwt';
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, vi } from 'vitest';
 import { createConsoleCodes } from '../../src/console-codes.ts';
 import { buildPage, test } from '../console/console.ts';
-import { cli } from '../e2e/service-process.ts';
+import { cli, environment, run } from '../e2e/service-process.ts';
 import { SECRET, startService, type TestService } from '../support/service.ts';
 
 const GRANT = { userId: 5, orgUnitId: 1, role: 'standard', expiresIn: '1h' } as const;
@@ -198,6 +200,42 @@ describe('a one-time code', () => {
     expect((await exchange(service, { code: randomBytes(32).toString('base64url') })).status).toBe(400);
     expect((await service.call('GET', '/console/session', { token: null })).status).toBe(405);
   });
+
+  test.skipIf(!existsSync('/usr/bin/script'))(
+    'is opened by the desktop when it is asked for on a terminal, and no process list shows it',
+    async ({ service }) => {
+      const desktop = await mkdtemp(join(tmpdir(), 'media-prompts-desktop-'));
+      onTestFinished(() => rm(desktop, { recursive: true }));
+      const opened = join(desktop, 'opened');
+      // The page may be gone when somebody else looks at it.
+      const opener = `#!/bin/sh\necho "$1" > "$0.part"; cat "$(echo "$1" | cut -c8-)" >> "$0.part"; mv "$0.part" ${opened}\n`;
+      await writeFile(join(desktop, 'xdg-open'), opener, { mode: 0o755 });
+      const command = `${process.execPath} src/cli.ts console --url ${service.base}`;
+      const ask = (more: string, env: Readonly<Record<string, string>> = {}) =>
+        run(
+          ['script', '-qec', command + more, '/dev/null'],
+          environment(service.dataDir, {
+            JWT_SECRET: SECRET,
+            PATH: `${desktop}:${process.env['PATH']}`,
+            ...env,
+          }),
+        );
+      const silent = await ask(' --no-open');
+      expect(silent.code, silent.stdout).toBe(0);
+      const { code, stdout } = await ask('');
+      expect(code, stdout).toBe(0);
+      const [link = 'no link'] = /http\S+#code=\S+/.exec(stdout) ?? [];
+      const seen = await vi.waitFor(() => readFile(opened, 'utf8'), { timeout: 10_000, interval: 20 });
+      const [argument = '', page = ''] = seen.split('\n');
+      expect(argument).toMatch(/^file:\/\/\S+\/open-[\w-]+\.html$/);
+      expect(page).toContain(`content="0;url=${link}"`);
+      const { mode } = await stat(new URL(argument));
+      expect(mode & 0o777).toBe(0o600);
+      const none = await ask('', { PATH: '/usr/bin:/bin' });
+      expect(none.code, none.stdout).toBe(0);
+      expect(none.stdout).toContain('#code=');
+    },
+  );
 
   test('is not made where only a public key is known, or no address', async ({ service }) => {
     const jwks = await cli(service.dataDir, ['console', '--url', service.base], {
