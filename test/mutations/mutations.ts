@@ -676,4 +676,85 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'known !== undefined',
     tests: ['test/http/authentication.test.ts'],
   },
+
+  // Audio in a bucket
+  {
+    name: 'what is sent to a bucket is not held against what was inspected',
+    file: 'src/blobs/s3-put.ts',
+    from: ', ContentMD5: md5',
+    to: '',
+    tests: ['test/s3/s3-blob-store.test.ts'],
+  },
+  {
+    name: 'what lands in a bucket after it was given up stays there',
+    file: 'src/blobs/s3-blob-store.ts',
+    from: 'landsLate: true',
+    to: 'landsLate: false',
+    tests: ['test/s3/faults.test.ts'],
+  },
+  {
+    name: 'sending goes on when its time is over',
+    file: 'src/blobs/s3-blob-store.ts',
+    from: 'file, sendingMs, signal',
+    to: 'file, 3_600_000, signal',
+    tests: ['test/s3/faults.test.ts'],
+  },
+  {
+    name: 'what came to a bucket stays in the spool',
+    file: 'src/blobs/s3-blob-store.ts',
+    from: '      await spool.drop(staged.name);\n',
+    to: '',
+    tests: ['test/s3/library.test.ts'],
+  },
+  {
+    name: 'a store that is busy for a moment is a refusal',
+    file: 'src/blobs/s3-put.ts',
+    from: 'attempt === ATTEMPTS || ',
+    to: 'true || ',
+    tests: ['test/s3/faults.test.ts'],
+  },
+  {
+    name: 'audio that breaks off on its way from a bucket ends there',
+    file: 'src/blobs/s3-open.ts',
+    from: 'const MOST_RESUMPTIONS = 2;',
+    to: 'const MOST_RESUMPTIONS = 0;',
+    tests: ['test/s3/faults.test.ts'],
+  },
+  {
+    name: 'another part than the first comes from where the first one was',
+    file: 'src/blobs/s3-open.ts',
+    from: 'coming?.start === start && coming.end === end',
+    to: 'coming !== undefined',
+    tests: ['test/s3/s3-blob-store.test.ts'],
+  },
+  {
+    name: 'a bucket that is missing makes its prompts missing',
+    file: 'src/blobs/s3-faults.ts',
+    from: "code === 'NoSuchKey' || (code === 'NotFound' && status === 404)",
+    to: 'status === 404',
+    tests: ['test/s3/s3-blob-store.test.ts', 'test/s3/faults.test.ts'],
+  },
+  {
+    name: 'a spool takes more than it may',
+    file: 'src/blobs/spool.ts',
+    from: "if (used + chunk.byteLength > maxBytes) throw new BlobError('full', FULL);",
+    to: '',
+    tests: ['test/blobs/spool.test.ts'],
+  },
+  {
+    name: 'what a quota of the store refuses is a store that is away',
+    file: 'src/blobs/s3-faults.ts',
+    from: 'if (isFull({ code, status })) {',
+    to: 'if (false) {',
+    tests: ['test/s3/faults.test.ts'],
+  },
+
+  // Org units
+  {
+    name: 'who looks for org units sees the names above its own',
+    file: 'src/catalogue/org-units.ts',
+    from: '\n      and above.path >= root.path',
+    to: '',
+    tests: ['test/http/v3/org-units.test.ts'],
+  },
 ];

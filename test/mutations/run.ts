@@ -27,6 +27,7 @@ const COPIED = [
   'docker-compose.yml',
   'package.json',
   'package-lock.json',
+  'rolldown.config.ts',
   'tsconfig.json',
   'tsconfig.build.json',
   'vitest.config.ts',
@@ -34,7 +35,8 @@ const COPIED = [
 /** A mutant that hangs is noticed too, ms. */
 const PATIENCE = 240_000;
 
-const FAULTS = 'test/faults/';
+/** Where tests have rules of their own, and run what is built. */
+const BUILT = ['test/faults/', 'test/s3/'] as const;
 
 type Outcome = 'noticed' | 'SURVIVED' | 'DOES NOT FIT';
 
@@ -90,29 +92,25 @@ async function parses(): Promise<boolean> {
   return !/error TS1\d{3}:/.test(stdout);
 }
 
-/** All tests that the chosen mutations name, those of faults apart. */
+/** All tests that the chosen mutations name, those with rules of their own apart. */
 function soundTests(): readonly (readonly string[])[] {
-  const tests = [...new Set(chosen.flatMap((mutation) => mutation.tests))];
-  return [tests.filter(isOfFaults), tests.filter((test) => !isOfFaults(test))].filter(
-    ({ length }) => length > 0,
-  );
+  const tests = new Set(chosen.flatMap((mutation) => mutation.tests));
+  return [...Map.groupBy(tests, rulesOf).values()];
 }
 
-function isOfFaults(test: string): boolean {
-  return test.startsWith(FAULTS);
+function rulesOf(test: string | undefined): string | undefined {
+  return BUILT.find((suite) => test?.startsWith(suite));
 }
 
-/** The suite of faults has rules of its own, and runs what is built. */
 async function passes(tests: readonly string[]): Promise<boolean> {
   const program = (name: string) => join(folder, 'node_modules/.bin', name);
-  const config = tests.every(isOfFaults) ? ['--config', `${FAULTS}vitest.config.ts`] : [];
-  if (config.length > 0) {
-    await run(program('tsc'), ['-p', 'tsconfig.build.json'], { cwd: folder }).catch(() => undefined);
-  }
+  const suite = rulesOf(tests[0]);
+  if (suite !== undefined) await run(program('rolldown'), ['-c', 'rolldown.config.ts'], { cwd: folder });
+  const config = suite === undefined ? [] : ['--config', `${suite}vitest.config.ts`];
   try {
     await run(program('vitest'), ['run', '--bail=1', ...config, ...tests], {
       cwd: folder,
-      env: { ...process.env, FAULTS: 'short' },
+      env: { ...process.env, FAULTS: 'short', TEST_S3_ENGINE: 'ceph' },
       timeout: PATIENCE,
       killSignal: 'SIGKILL',
       maxBuffer: 64 * 1024 * 1024,
