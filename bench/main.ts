@@ -18,6 +18,7 @@ const SUITES: Readonly<
   scale: async () => (await import('./scale.ts')).benchScale,
   renditions: async () => (await import('./renditions.ts')).benchRenditions,
   store: async () => (await import('./store.ts')).benchStores,
+  console: async () => (await import('./console.ts')).benchConsole,
 };
 
 const { values, positionals } = parseArgs({

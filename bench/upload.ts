@@ -7,6 +7,7 @@ import { type Aim, type Plan, ratio } from './rounds.ts';
 import { measureMemory } from './upload-memory.ts';
 import { LARGE, SMALL, uploadInRounds, type Work } from './upload-run.ts';
 import { startOurs, startPeers, type UploadTarget } from './upload-targets.ts';
+import { measureThreads } from './upload-threads.ts';
 
 /** By peer, what is wanted of ours ÷ the peer's. */
 type Aims = Readonly<Record<string, readonly Aim<Measured>[]>>;
@@ -72,7 +73,10 @@ export async function benchUploads({ isQuick }: { readonly isQuick: boolean }): 
     }
     for (const connections of small) {
       const work = { file: files.small, size: SMALL, connections, count: smallFiles };
-      await compare(`200 KB, c=${connections}`, work, SMALL_AIMS);
+      const title = `200 KB, c=${connections}`;
+      await compare(title, work, SMALL_AIMS);
+      const both = { ours, 'stock Fastify': peers['stock Fastify'] };
+      sections.push(await measureThreads({ title, rounds, warmUp: false }, both, work));
     }
     const memory = await measureMemory(stage, files.large, crowds, rounds);
     return {

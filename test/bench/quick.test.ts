@@ -47,7 +47,7 @@ test(
     const { code, stderr } = await run([process.execPath, 'bench/main.ts', 'uploads'], environment);
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'There is no suite uploads; there are upload, list, serve, facts, sync, embedded, scale, renditions, store.',
+      'There is no suite uploads; there are upload, list, serve, facts, sync, embedded, scale, renditions, store, console.',
     );
   },
   PATIENCE,
