@@ -14,7 +14,13 @@ export const unitCount = signal(0);
 /** undefined: not known yet; null: there is none, or none that may be seen. */
 export type KnownUnit = OrgUnit | null | undefined;
 
+interface Found {
+  readonly org_units: readonly OrgUnit[];
+  readonly total: number;
+}
+
 const known = new Map<number, Signal<KnownUnit>>();
+const unasked = new Set<number>();
 let askedWith: string | undefined;
 
 effect(() => {
@@ -39,17 +45,29 @@ export function unitOf(id: number): Signal<KnownUnit> {
   if (found !== undefined) return found;
   const made = signal<KnownUnit>(undefined);
   known.set(id, made);
-  ask<OrgUnit>(`/org-units/${id}`).then(
-    (unit) => {
-      made.value = unit;
-    },
-    (error: unknown) => {
-      if (error instanceof Refusal && error.status === 404) made.value = null;
-      // Whoever asks next asks again.
-      else known.delete(id);
-    },
-  );
+  if (unasked.size === 0) setTimeout(askForAll);
+  unasked.add(id);
   return made;
+}
+
+/** What a page shows is asked for together, and not row by row. */
+function askForAll(): void {
+  const ids = [...unasked];
+  unasked.clear();
+  for (let i = 0; i < ids.length; i += FIRST) {
+    const some = ids.slice(i, i + FIRST);
+    const query = new URLSearchParams({ ids: some.join(','), limit: String(FIRST) });
+    ask<Found>(`/org-units?${query}`).then(
+      ({ org_units: units }) => {
+        const found = new Map(units.map((unit) => [unit.org_unit_id, unit]));
+        for (const id of some) learn(id, found.get(id) ?? null);
+      },
+      () => {
+        // Whoever asks next asks again.
+        for (const id of some) known.delete(id);
+      },
+    );
+  }
 }
 
 /** A unit as people and machines know it. */
@@ -81,16 +99,13 @@ async function lookUp(id: number, signal: AbortSignal): Promise<readonly OrgUnit
 
 async function find(name: string, limit: number, signal?: AbortSignal) {
   const query = new URLSearchParams({ name, limit: String(limit) });
-  const found = await ask<{ org_units: readonly OrgUnit[]; total: number }>(
-    `/org-units?${query}`,
-    signal && { signal },
-  );
-  for (const unit of found.org_units) learn(unit);
+  const found = await ask<Found>(`/org-units?${query}`, signal && { signal });
+  for (const unit of found.org_units) learn(unit.org_unit_id, unit);
   return found;
 }
 
-function learn(unit: OrgUnit): void {
-  const found = known.get(unit.org_unit_id);
-  if (found === undefined) known.set(unit.org_unit_id, signal(unit));
+function learn(id: number, unit: OrgUnit | null): void {
+  const found = known.get(id);
+  if (found === undefined) known.set(id, signal<KnownUnit>(unit));
   else found.value = unit;
 }

@@ -79,6 +79,8 @@ export interface OrgUnitSearch {
   readonly viewer: number;
   /** Part of the name, in any case. */
   readonly namePart: string;
+  /** Only these; undefined for all. */
+  readonly ids?: readonly number[] | undefined;
   readonly limit: number;
   readonly offset: number;
 }
@@ -96,11 +98,11 @@ export interface SeenOrgUnit {
 /** Units of a tree by name, ties broken by id, and the exact number of all that match; undefined when none does. */
 export async function findOrgUnits(
   db: Database,
-  { viewer, namePart, limit, offset }: OrgUnitSearch,
+  { viewer, namePart, ids, limit, offset }: OrgUnitSearch,
 ): Promise<SeenOrgUnits | undefined> {
-  const matching = inTreeOf(db, viewer).where(
-    sql<boolean>`lower(unit.name) like lower(${containing(namePart)})`,
-  );
+  const matching = inTreeOf(db, viewer)
+    .where(sql<boolean>`lower(unit.name) like lower(${containing(namePart)})`)
+    .$if(ids !== undefined, (query) => query.where(sql<boolean>`unit.id = any (${ids}::bigint[])`));
   const { total } = await answered(
     matching.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
   );

@@ -657,8 +657,9 @@ export function getCapabilities(opts?: Oazapfts.RequestOpts) {
 /**
  * List org units
  */
-export function listOrgUnits({ name, limit, offset }: {
+export function listOrgUnits({ name, ids, limit, offset }: {
     name?: string;
+    ids?: string;
     limit?: number;
     offset?: number;
 } = {}, opts?: Oazapfts.RequestOpts) {
@@ -685,6 +686,7 @@ export function listOrgUnits({ name, limit, offset }: {
         data: Error;
     }>(`/v3/org-units${QS.query(QS.explode({
         name,
+        ids,
         limit,
         offset
     }))}`, {

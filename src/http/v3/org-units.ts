@@ -9,6 +9,9 @@ import { shortText, wholeNumber } from '../fields.ts';
 import { methodNotAllowed } from '../method-not-allowed.ts';
 import { inputOf } from './input.ts';
 
+const MOST_IDS = 200;
+const IDS_MESSAGE = `ids must be up to ${MOST_IDS} IDs of org units with commas between.`;
+
 /** The query of a list of org units. Keys it does not know are ignored. */
 export const orgUnitsQuery = z.object({
   name: shortText({
@@ -17,6 +20,17 @@ export const orgUnitsQuery = z.object({
     description: 'Part of the name, in any case; % and _ are ordinary characters.',
     example: 'sales',
   }).default(''),
+  ids: z
+    .string({ error: IDS_MESSAGE })
+    .max(MOST_IDS * 17, { error: IDS_MESSAGE })
+    .regex(/^[1-9]\d{0,14}(,[1-9]\d{0,14})*$/, { error: IDS_MESSAGE })
+    .transform((ids) => ids.split(',').map(Number))
+    .refine((ids) => ids.length <= MOST_IDS, { error: IDS_MESSAGE })
+    .meta({
+      description: `Only these org units: up to ${MOST_IDS} IDs with commas between. Those that the token does not reach are left out.`,
+      example: '3,7',
+    })
+    .optional(),
   limit: wholeNumber({
     name: 'limit',
     least: 1,
@@ -69,8 +83,8 @@ export function orgUnitRoutes(app: FastifyInstance, { library }: { readonly libr
   methodNotAllowed(app, '/org-units/:org_unit_id', ['GET', 'HEAD']);
 
   async function list(request: FastifyRequest) {
-    const { name, limit, offset } = inputOf(request, orgUnitsQuery);
-    const { units, total } = await library.orgUnits(request.principal, { namePart: name, limit, offset });
+    const { name, ...rest } = inputOf(request, orgUnitsQuery);
+    const { units, total } = await library.orgUnits(request.principal, { namePart: name, ...rest });
     return success({ org_units: units.map(presentOrgUnit), total }, request.id);
   }
 

@@ -76,6 +76,16 @@ test.for([
   expect(total).toBe(ids.length);
 });
 
+test('some are found by their IDs, those within reach', async ({ grown }) => {
+  const some = await find(grown, '?ids=13,4,12,999999,12');
+  expect(some.org_units.map(({ org_unit_id: id }) => id)).toEqual([12, 13]);
+  expect(some.total).toBe(2);
+  expect((await find(grown, '?ids=13,12&name=two')).org_units.map(({ name }) => name)).toEqual(['sales_two']);
+  expect(await find(grown, '?ids=1', 2)).toEqual({ org_units: [], total: 0 });
+  const most = Array.from({ length: 200 }, (_, i) => 999_999_999_999_000 + i).join();
+  expect((await find(grown, `?ids=${most}`)).total).toBe(0);
+});
+
 test('pages are as long as was asked for, and the total is that of all', async ({ grown }) => {
   const first = await find(grown, '?limit=3');
   const second = await find(grown, '?limit=3&offset=3');
@@ -110,6 +120,13 @@ test.for([
   ['?name=a%00b', 'name'],
   [`?name=${'x'.repeat(256)}`, 'name'],
   ['?name=a&name=b', 'name'],
+  ['?ids=', 'ids'],
+  ['?ids=1,', 'ids'],
+  ['?ids=1,0', 'ids'],
+  ['?ids=1&ids=2', 'ids'],
+  ['?ids=1%20,2', 'ids'],
+  [`?ids=${'1,'.repeat(200)}1`, 'ids'],
+  ['?ids=1234567890123456', 'ids'],
   ['/0', 'org_unit_id'],
   ['/first', 'org_unit_id'],
 ] as const)('a question that makes no sense is refused: %s', async ([rest, field], { grown }) => {
