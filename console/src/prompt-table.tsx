@@ -110,7 +110,7 @@ function Row({ prompt }: { prompt: Prompt }) {
 function Unit({ id }: { id: number }) {
   const unit = unitOf(id).value;
   return (
-    <td class="wide-only" title={unit?.path.join(' / ')}>
+    <td class="wide-only unit-name" title={unit?.path.join(' / ')}>
       {unit?.name ?? id}
     </td>
   );
