@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { addOrgUnit } from '../../src/catalogue/org-units.ts';
 import { promptForm, text } from '../support/multipart.ts';
 import { putReport } from '../support/renditions.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { startService, type TestService, token } from '../support/service.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { eventually, expectNames, HAS_CHROMIUM, namesIn, openPrompt, signIn, test } from './console.ts';
 
@@ -119,6 +119,29 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     await units.press('ArrowDown');
     await units.press('Enter');
     await eventually(() => new URL(page.url()).hash).not.toContain('unit');
+    expect(complaints).toEqual([]);
+  });
+
+  test('is opened by an address: of a type, in an order, of an org unit far down a large tree', async ({
+    service,
+    look,
+  }) => {
+    await service.rows(`insert into org_units (id, parent_id, name, path)
+      select n, 1, 'Branch ' || n, '/1/' || n || '/' from generate_series(1001, 1250) n
+      union all select 2000, 1, 'Zenith', '/1/2000/'`);
+    const unit = { org_unit_id: '2000' };
+    await add(service, 'Zebra', { ...unit, message_type: 'survey' });
+    await add(service, 'Aardvark', { ...unit, message_type: 'survey' });
+    await add(service, 'Monkey', unit);
+    const { page, complaints } = await look();
+    await signIn(page, service.base, token(), '#unit=2000&type=survey&sort=name&order=asc');
+    await expectNames(page, ['Aardvark', 'Zebra']);
+    await eventually(() => page.getByRole('combobox', { name: 'Org unit' }).inputValue()).toBe('Zenith');
+    expect(await page.getByRole('combobox', { name: 'Type' }).inputValue()).toBe('survey');
+    await page
+      .getByRole('row', { name: 'Zebra' })
+      .getByRole('cell', { name: 'Zenith', exact: true })
+      .waitFor();
     expect(complaints).toEqual([]);
   });
 
