@@ -42,8 +42,7 @@ export async function sendRecording(
     return true;
   }
   const needsFile = !isWithoutBody && bytes === undefined;
-  const first = answer.pieces.find((piece) => typeof piece !== 'string');
-  const blob = needsFile ? await library.open(playable, first) : undefined;
+  const blob = needsFile ? await library.open(playable, firstOf(answer)) : undefined;
   if (needsFile && blob === undefined) return false;
 
   // Out of Fastify's hands, which would copy the bytes once more.
@@ -55,6 +54,8 @@ export async function sendRecording(
   else if (blob !== undefined) await transfer(request, response, answer, blob);
   return true;
 }
+
+const firstOf = ({ pieces }: Answer) => pieces.find((piece) => typeof piece !== 'string');
 
 export function goneError(): RequestError {
   return new RequestError(404, 'There is no such recording; its prompt may have been deleted.');
