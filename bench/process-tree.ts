@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 const PAGE = 4096;
 const SAMPLE_EVERY = 100;
 /** A tree changes seldom, and finding it reads all of /proc. */
@@ -89,17 +89,26 @@ function treesOf(roots: readonly number[], all: ReadonlyMap<number, Entry>): rea
   return [...all.keys()].filter(isBelow);
 }
 
-/** The parent and the ticks in /proc/PID/stat, which stand behind a name that may hold anything. */
-function statOf(pid: string): { readonly parent: number; readonly own: number; readonly ofEnded: number } {
+interface Stat {
+  readonly name: string;
+  readonly parent: number;
+  readonly own: number;
+  readonly ofEnded: number;
+}
+
+/** The name, the parent and the ticks of a process, or of a thread: `<pid>/task/<tid>`. A name may hold anything. */
+export function statOf(pid: string): Stat {
   const stat = read(`/proc/${pid}/stat`) ?? '';
+  const end = stat.lastIndexOf(')');
   const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
+    .slice(end + 2)
     .split(' ')
     .map(Number);
   const [parent = 0, user = 0, system = 0, endedUser = 0, endedSystem = 0] = [1, 11, 12, 13, 14].map(
     (place) => fields[place] ?? 0,
   );
-  return { parent, own: user + system, ofEnded: endedUser + endedSystem };
+  const name = stat.slice(stat.indexOf('(') + 1, end);
+  return { name, parent, own: user + system, ofEnded: endedUser + endedSystem };
 }
 
 /** Undefined for a process that has ended while the list was read. */

@@ -1,12 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { Section } from './figures.ts';
 import { measureUploads } from './measure.ts';
-import { cpuSeconds } from './process-tree.ts';
+import { cpuSeconds, statOf, TICKS_PER_SECOND } from './process-tree.ts';
 import { inRounds, type Plan } from './rounds.ts';
 import type { Work } from './upload-run.ts';
 import type { UploadTarget } from './upload-targets.ts';
 
-const TICKS_PER_SECOND = 100;
 /** The names that Node gives to its threads; what has another is a worker of the program. */
 const KINDS: Readonly<Record<string, string>> = {
   MainThread: 'main thread',
@@ -62,21 +61,10 @@ async function spread(target: UploadTarget | undefined, work: Work): Promise<Tim
 function secondsOf(roots: readonly number[], pid: number): Times {
   const seconds = { 'main thread': 0, "V8's helpers": 0, 'file operations': 0, workers: 0 };
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const { name, ticks } = threadAt(`/proc/${pid}/task/${thread}/stat`);
+    const { name, own: ticks } = statOf(`${pid}/task/${thread}`);
     const kind = (KINDS[name] ?? 'workers') as keyof typeof seconds;
     seconds[kind] += ticks / TICKS_PER_SECOND;
   }
   const own = Object.values(seconds).reduce((sum, each) => sum + each, 0);
   return { ...seconds, database: cpuSeconds(roots) - own };
-}
-
-/** A name may hold anything, parentheses too, and stands between the first and the last. */
-function threadAt(path: string): { readonly name: string; readonly ticks: number } {
-  const stat = readFileSync(path, 'utf8');
-  const end = stat.lastIndexOf(')');
-  const fields = stat
-    .slice(end + 2)
-    .split(' ')
-    .map(Number);
-  return { name: stat.slice(stat.indexOf('(') + 1, end), ticks: (fields[11] ?? 0) + (fields[12] ?? 0) };
 }
