@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort, untilAnswers } from './ports.ts';
 
@@ -20,8 +21,14 @@ export interface ObjectStore {
 /** What has to be installed. */
 export const CEPH = 'radosgw ceph-mon ceph-osd ceph-mgr ceph-common';
 
-/** How often the OSD is started until it stays. */
-const MOST_STARTS = 10;
+/**
+ * How often each step is tried. Now and then a client speaks to the monitor before it has heard which cluster this is, and
+ * is refused.
+ */
+const MOST_TRIES = 10;
+const REFUSED = /EPERM|not permitted/i;
+/** Before the next try, ms. */
+const PAUSE = 200;
 
 /** Bytes that the store may hold. */
 const CAPACITY = 2 * 1024 ** 3;
@@ -45,16 +52,11 @@ export async function startCeph(): Promise<ObjectStore> {
     const fsid = randomUUID();
     for (const name of ['mon', 'osd', 'rgw', 'run']) await mkdir(join(folder, name));
     await writeFile(conf, configuration({ folder, fsid, monitor, gateway }));
-    const start = (program: string, ...args: string[]) =>
-      children.push(launch(folder, program, ['-c', conf, '-f', ...args]));
-    const ceph = (...args: string[]) => run('ceph', ['-c', conf, '--connect-timeout', '20', ...args]);
-
-    const startOsd = (left: number) => {
-      const child = launch(folder, 'ceph-osd', ['-c', conf, '-f', '-i', '0']);
+    const start = (program: string, args: readonly string[], left = MOST_TRIES) => {
+      const child = launch(folder, program, ['-c', conf, '-f', ...args]);
       children.push(child);
-      // Now and then it speaks to the monitor before it has heard which cluster this is, is refused, and ends.
       child.once('exit', (code) => {
-        if (code !== null && code !== 0 && left > 1) startOsd(left - 1);
+        if (code !== null && code !== 0 && left > 1) start(program, args, left - 1);
       });
     };
 
@@ -72,15 +74,15 @@ export async function startCeph(): Promise<ObjectStore> {
       'allow *',
     ]);
     await run('ceph-mon', ['-c', conf, '-i', 'a', '--mkfs', '--monmap', map, '--keyring', keyring]);
-    start('ceph-mon', '-i', 'a');
+    start('ceph-mon', ['-i', 'a']);
     const osd = randomUUID();
-    await ceph('osd', 'new', osd, '0');
+    await patiently('ceph', ['-c', conf, '--connect-timeout', '20', 'osd', 'new', osd, '0']);
     await run('ceph-osd', ['-c', conf, '-i', '0', '--mkfs', '--osd-uuid', osd]);
-    startOsd(MOST_STARTS);
-    start('radosgw', '-n', 'client.admin');
+    start('ceph-osd', ['-i', '0']);
+    start('radosgw', ['-n', 'client.admin']);
     const endpoint = `http://127.0.0.1:${gateway}`;
     await untilAnswers(endpoint);
-    await run('radosgw-admin', [
+    await patiently('radosgw-admin', [
       ...['-c', conf, 'user', 'create', '--uid=test', '--display-name=test'],
       ...[`--access-key=${KEY.accessKeyId}`, `--secret-key=${KEY.secretAccessKey}`],
     ]);
@@ -89,6 +91,17 @@ export async function startCeph(): Promise<ObjectStore> {
     const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
     await stop();
     throw new Error(`Ceph did not start; is all of it there (${CEPH})?\n${log.slice(-2000)}`, { cause });
+  }
+}
+
+/** Runs what may be refused for a moment and changes nothing when it is. */
+async function patiently(program: string, args: readonly string[], left = MOST_TRIES): Promise<void> {
+  try {
+    await run(program, args);
+  } catch (error) {
+    if (left === 1 || !REFUSED.test(String(error))) throw error;
+    await delay(PAUSE);
+    await patiently(program, args, left - 1);
   }
 }
 
