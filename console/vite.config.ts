@@ -30,7 +30,7 @@ export default defineConfig({
     emptyOutDir: false,
     // The policy of the page lets in files alone.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     reportCompressedSize: false,
   },
 });

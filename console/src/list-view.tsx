@@ -1,5 +1,6 @@
+import { useEffect } from 'preact/hooks';
 import { go, place } from './address.ts';
-import { Details } from './details.tsx';
+import { bringDetails, Details } from './details.tsx';
 import { Filters } from './filters.tsx';
 import { asNumber } from './format.ts';
 import { PromptTable } from './prompt-table.tsx';
@@ -20,6 +21,10 @@ import { words } from './words.ts';
 /** What there is, and beside it the prompt that is open. */
 export function ListView() {
   const { prompt } = place.value;
+  useEffect(() => {
+    // After what the browser has to do for the list.
+    if (listing.value !== null) setTimeout(bringDetails);
+  }, [listing.value === null]);
   return (
     <div class={prompt === null ? 'split' : 'split has-details'}>
       <section class="shelf" aria-label={words.header.prompts}>

@@ -102,6 +102,8 @@ const english = {
     label: (name: string) => `Prompt ${name}`,
     close: 'Close this prompt',
     gone: 'There is no such prompt, or it was deleted.',
+    unloadable: 'This part of the page could not be loaded. Reload the page once the service is there.',
+    reload: 'Reload the page',
     facts: 'The file',
     sound: 'Sound',
     id: 'ID',

@@ -263,4 +263,17 @@ describe.skipIf(!HAS_CHROMIUM)('the list', () => {
     await expectNames(page, ['Before the break']);
     await proxy.close();
   });
+
+  test('says what to do where a part of the page could not be loaded', async ({ service, look }) => {
+    await add(service, 'Opened in vain');
+    const { page } = await look();
+    const part = '**/assets/details-body-*.js';
+    await page.route(part, (route) => route.abort());
+    await signIn(page, service.base);
+    await openPrompt(page, 'Opened in vain');
+    await page.getByText('This part of the page could not be loaded.').waitFor();
+    await page.unroute(part);
+    await page.getByRole('button', { name: 'Reload the page' }).click();
+    await page.getByRole('heading', { name: 'Opened in vain' }).waitFor();
+  });
 });
