@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { PromptWithAudio, Report } from './api.ts';
-import { capabilities } from './capabilities.ts';
+import { isMeasuring } from './capabilities.ts';
 import { EnginePanel } from './engine-panel.tsx';
 import { asBytes, asDuration, asFormat, asMoment, asTenths } from './format.ts';
 import { copy } from './notices.ts';
@@ -59,8 +59,7 @@ function unavailableOf({ renditions }: PromptWithAudio): string | null {
 function Measured({ report }: { report: Report | null }) {
   const { details } = words;
   if (report === null) {
-    const isNever = capabilities.value?.converter === 'none';
-    return <p class="muted measured">{isNever ? details.notMeasured : details.measuring}</p>;
+    return <p class="muted measured">{isMeasuring.value ? details.measuring : details.notMeasured}</p>;
   }
   const { loudness_lufs: loudness, true_peak_dbtp: peak } = report;
   const silences = [report.leading_silence_ms, report.trailing_silence_ms].map(asDuration);

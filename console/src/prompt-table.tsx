@@ -1,12 +1,13 @@
+import { useComputed } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { go, place, type SortKey } from './address.ts';
 import type { Prompt } from './api.ts';
-import { capabilities } from './capabilities.ts';
+import { isMeasuring } from './capabilities.ts';
 import { asBytes, asDay, asDuration, asFormat, asMoment } from './format.ts';
 import { narrow } from './prompts.ts';
 import { reportOf, watchReport } from './reports.ts';
-import { unitCount, unitOf } from './units.ts';
+import { isOfMany, unitOf } from './units.ts';
 import { words } from './words.ts';
 
 const { columns } = words.list;
@@ -19,18 +20,20 @@ export function PromptTable({ prompts }: { prompts: readonly Prompt[] }) {
         <tr>
           <Column by="name" />
           <Column by="message_type" class="wide-only" />
-          {unitCount.value > 1 && (
-            <th scope="col" class="wide-only">
+          {isOfMany.value && (
+            <th scope="col" class="wide-only of-unit">
               {columns.unit}
             </th>
           )}
           <Column by="duration_ms" class="wide-only figure" />
-          <th scope="col" class="wide-only roomy-only">
+          <th scope="col" class="wide-only roomy-only of-format">
             {columns.format}
           </th>
           <Column by="file_size" class="wide-only figure" />
           <Column by="created_on" class="wide-only" />
-          <th scope="col">{columns.sound}</th>
+          <th scope="col" class="of-sound">
+            {columns.sound}
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -60,7 +63,7 @@ function Column({ by, class: name = '' }: { by: SortKey; class?: string }) {
   };
   const sorted = order === 'asc' ? 'ascending' : 'descending';
   return (
-    <th scope="col" class={name} aria-sort={isSorted ? sorted : undefined}>
+    <th scope="col" class={`of-${by} ${name}`} aria-sort={isSorted ? sorted : undefined}>
       <button type="button" class="sort" onClick={sortBy}>
         {columns[by]}
         <span aria-hidden="true" class="arrow">
@@ -73,7 +76,7 @@ function Column({ by, class: name = '' }: { by: SortKey; class?: string }) {
 
 function Row({ prompt }: { prompt: Prompt }) {
   const id = prompt.media_prompt_id;
-  const isOpen = place.value.prompt === id;
+  const isOpen = useComputed(() => place.value.prompt === id).value;
   const type = words.types[prompt.message_type];
   return (
     <tr class={isOpen ? 'is-open' : ''}>
@@ -95,7 +98,7 @@ function Row({ prompt }: { prompt: Prompt }) {
       <td class="wide-only">
         <span class={`chip is-${prompt.message_type}`}>{type}</span>
       </td>
-      {unitCount.value > 1 && <Unit id={prompt.org_unit_id} />}
+      {isOfMany.value && <Unit id={prompt.org_unit_id} />}
       <td class="wide-only figure">{asDuration(prompt.duration_ms)}</td>
       <td class="wide-only roomy-only compact muted">{asFormat(prompt)}</td>
       <td class="wide-only figure">{asBytes(prompt.file_size)}</td>
@@ -110,7 +113,7 @@ function Row({ prompt }: { prompt: Prompt }) {
 function Unit({ id }: { id: number }) {
   const unit = unitOf(id).value;
   return (
-    <td class="wide-only unit-name" title={unit?.path.join(' / ')}>
+    <td class="wide-only of-unit" title={unit?.path.join(' / ')}>
       {unit?.name ?? id}
     </td>
   );
@@ -128,7 +131,7 @@ function walk(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
 /** What was measured, asked for once the row is seen. */
 function Sound({ id }: { id: number }) {
   const cell = useRef<HTMLTableCellElement>(null);
-  const isMeasured = capabilities.value?.converter !== 'none';
+  const isMeasured = isMeasuring.value;
   useEffect(() => {
     if (cell.current === null || !isMeasured) return undefined;
     let unwatch: (() => void) | undefined;

@@ -1,6 +1,6 @@
 import { type Signal, signal } from '@preact/signals';
 import { ask, type PromptWithAudio, type Report } from './api.ts';
-import { capabilities } from './capabilities.ts';
+import { isMeasuring } from './capabilities.ts';
 
 /** The list does not tell what was measured: asked for one by one, for rows that are seen, so many at a time. */
 const AT_ONCE = 3;
@@ -35,7 +35,7 @@ export function watchReport(id: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let looks = 0;
   const look = () => {
-    if (reportOf(id).value || looks >= LOOKS || capabilities.value?.converter === 'none') return;
+    if (reportOf(id).value || looks >= LOOKS || !isMeasuring.value) return;
     looks += 1;
     wanted.set(id, looks);
     work();

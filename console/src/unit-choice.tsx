@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import type { OrgUnit } from './api.ts';
 import { session } from './session.ts';
-import { searchUnits, unitCount, unitOf } from './units.ts';
+import { isOfMany, searchUnits, unitOf } from './units.ts';
 import { words } from './words.ts';
 
 /** After the last key, ms. */
@@ -19,7 +19,7 @@ interface UnitChoiceProps {
 }
 
 /** Is there more than one to choose from, or another one chosen? */
-export const hasUnits = (value: string): boolean => unitCount.value > 1 || value !== '';
+export const hasUnits = (value: string): boolean => isOfMany.value || value !== '';
 
 /**
  * Chooses one of the org units that the token reaches, by a part of its name or by its ID, as

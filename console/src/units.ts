@@ -1,4 +1,4 @@
-import { effect, type Signal, signal } from '@preact/signals';
+import { computed, effect, type Signal, signal } from '@preact/signals';
 import { ask, type OrgUnit, Refusal } from './api.ts';
 import { isExpired, session } from './session.ts';
 import { words } from './words.ts';
@@ -9,7 +9,9 @@ const FIRST = 200;
 const OFFERED = 50;
 
 /** How many org units the token reaches; 0 until it is known. */
-export const unitCount = signal(0);
+const unitCount = signal(0);
+/** Does the token reach more than one? */
+export const isOfMany = computed(() => unitCount.value > 1);
 
 /** undefined: not known yet; null: there is none, or none that may be seen. */
 export type KnownUnit = OrgUnit | null | undefined;

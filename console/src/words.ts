@@ -12,6 +12,17 @@ const english = {
   copied: (what: string) => `${what} copied.`,
   copyFailed: 'The browser did not let the page copy; mark the text and copy it yourself.',
   loading: 'Loading …',
+  figures: {
+    decimal: '.',
+    thousands: ',',
+    percent: (figure: string) => `${figure}%`,
+    sizes: ['kB', 'MB', 'GB'],
+  },
+  dates: {
+    months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sept', 'Oct', 'Nov', 'Dec'],
+    day: (day: string, month: string, year: string) => `${day} ${month} ${year}`,
+    moment: (day: string, time: string) => `${day}, ${time}`,
+  },
   none: '–',
   trouble: {
     away: 'The service does not answer.',
