@@ -6,11 +6,12 @@ import { createBook } from './book.ts';
 import { startDatabaseServer } from './database-server.ts';
 import { createAsk, faultsOfRefusal } from './http.ts';
 import { startLoad, uploadOne } from './load.ts';
-import { createChance, report, scaled } from './scale.ts';
+import { createChance, middle, report, scaled } from './scale.ts';
 import { newDataDir, startService } from './service.ts';
 
 const CLIENTS = 200;
-const LOAD_MS = scaled(15_000, 4_000);
+const ROUNDS = scaled(3, 1);
+const LOAD_MS = scaled(5_000, 4_000);
 const DESCRIPTORS = 64;
 const BACK_WITHIN = 2_000;
 
@@ -25,27 +26,30 @@ test(`${DESCRIPTORS} descriptors under ${CLIENTS} clients: refused at worst, and
   const book = createBook();
   const chance = createChance('descriptors');
   const faults: string[] = [];
-  const load = startLoad(service, book, {
-    clients: CLIENTS,
-    chance,
-    isPersistent: true,
-    onAsked({ what, path, answer }) {
-      // No answer at all is what a connection gets that there is no descriptor for.
-      if (answer?.status === 503) faults.push(...faultsOfRefusal(path, answer));
-      else if (answer !== undefined && answer.status >= 500) faults.push(`${what}: ${answer.status}`);
-    },
-  });
-  await delay(LOAD_MS);
-  await load.stop();
-  const since = performance.now();
-  const ask = createAsk(service.base);
-  while ((await uploadOne(ask, book, chance)).answer?.status !== 201) await delay(20);
-  const ms = Math.round(performance.now() - since);
-  expect((await ask('GET', '/readyz')).status).toBe(200);
-  ask.close();
-  report(`${DESCRIPTORS} descriptors`, { ...book.counts, 'back ms': ms });
+  const backs: number[] = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const load = startLoad(service, book, {
+      clients: CLIENTS,
+      chance,
+      isPersistent: true,
+      onAsked({ what, path, answer }) {
+        // No answer at all is what a connection gets that there is no descriptor for.
+        if (answer?.status === 503) faults.push(...faultsOfRefusal(path, answer));
+        else if (answer !== undefined && answer.status >= 500) faults.push(`${what}: ${answer.status}`);
+      },
+    });
+    await delay(LOAD_MS);
+    await load.stop();
+    const since = performance.now();
+    const ask = createAsk(service.base);
+    while ((await uploadOne(ask, book, chance)).answer?.status !== 201) await delay(20);
+    backs.push(Math.round(performance.now() - since));
+    expect((await ask('GET', '/readyz')).status).toBe(200);
+    ask.close();
+  }
+  report(`${DESCRIPTORS} descriptors`, { ...book.counts, 'back ms': backs.join(' ') });
   expect([...new Set(faults)]).toEqual([]);
-  expect(ms).toBeLessThan(BACK_WITHIN);
+  expect(middle(backs)).toBeLessThan(BACK_WITHIN);
   await audit(service, book, { isSettled: true });
   expect(await service.end('SIGTERM')).toBe(0);
 });

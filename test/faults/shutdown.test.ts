@@ -3,7 +3,7 @@ import { noise } from '../support/wav.ts';
 import { audit } from './audit.ts';
 import { createBook } from './book.ts';
 import { createAsk, faultsOfRefusal, formOf, parse, V3 } from './http.ts';
-import { report, scaled } from './scale.ts';
+import { middle, report, scaled } from './scale.ts';
 import { newDataDir, startService } from './service.ts';
 import { beginUpload, statusIn } from './sockets.ts';
 
@@ -11,6 +11,7 @@ const UPLOADS = scaled(200, 60);
 const GRACE = 3_000;
 /** Beyond the grace, for stopping the database. */
 const MARGIN = 5_000;
+const IDLE_ROUNDS = 5;
 const ENDS_IDLE_WITHIN = 1_000;
 const env = {
   SHUTDOWN_GRACE_SECONDS: String(GRACE / 1000),
@@ -20,12 +21,15 @@ const env = {
 
 test('SIGTERM ends a service without requests at once', async () => {
   const dataDir = await newDataDir();
-  const service = await startService(dataDir);
-  const since = performance.now();
-  expect(await service.end('SIGTERM')).toBe(0);
-  const ms = Math.round(performance.now() - since);
-  report('SIGTERM when idle', { 'ends after ms': ms });
-  expect(ms).toBeLessThan(ENDS_IDLE_WITHIN);
+  const times: number[] = [];
+  for (let round = 1; round <= IDLE_ROUNDS; round += 1) {
+    const service = await startService(dataDir);
+    const since = performance.now();
+    expect(await service.end('SIGTERM')).toBe(0);
+    times.push(Math.round(performance.now() - since));
+  }
+  report('SIGTERM when idle', { 'ends after ms': times.join(' ') });
+  expect(middle(times)).toBeLessThan(ENDS_IDLE_WITHIN);
 });
 
 test(`SIGTERM with ${UPLOADS} uploads in flight: each finishes or is refused in shape, and the end is on time`, async () => {
