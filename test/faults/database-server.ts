@@ -80,6 +80,15 @@ export async function startDatabaseServer(directory: string): Promise<DatabaseSe
   };
 }
 
+const AWAY = /^(?:57P0[123]|ECONNREFUSED|ECONNRESET|EPIPE|ENOENT)$/;
+
+/** Says an error that there is no database at the moment? */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return AWAY.test(code) || /^(?:Connection terminated|the server is not there yet)/.test(error.message);
+}
+
 const PROBE_PAUSE = 20;
 
 /** Asks a database again and again, as if it had clients of its own; `stop` says since when it answers again. */

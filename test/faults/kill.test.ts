@@ -30,7 +30,7 @@ test(`${KILLS} times kill -9 under ${CLIENTS} clients lose nothing and leave not
     await audit(service, book, { isSettled: kill % 20 === 0 });
     const load = startLoad(service, book, { clients: CLIENTS, chance });
     // Any moment is as good as another: this is no wait for something to happen.
-    await delay(chance.whole(100, 2_000));
+    await delay(chance.whole(100, 1_600));
     if (chance.isOneIn(2)) await service.killEverything();
     else await service.end('SIGKILL');
     await load.ended;

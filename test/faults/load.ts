@@ -36,7 +36,7 @@ const SIZES = [1_000, 2_000, 4_000, 6_000, 8_000, 20_000, 40_000, 300_000, 700_0
 const HEADER = 44;
 const TEXT = Buffer.from('This is no audio, whatever it is called. '.repeat(50));
 /** Far less than a Retry-After asks for, so that whatever answers is asked much; ms. */
-const PAUSE_WHEN_AWAY = 100;
+const PAUSE_WHEN_REFUSED = 100;
 const PAUSE_BEFORE_RETRY = 100;
 
 const isLost = (answer: Answer | undefined) =>
@@ -71,7 +71,7 @@ export function startLoad(service: Service, book: Book, options: LoadOptions) {
     const at = performance.now();
     const answer = await call().catch(() => undefined);
     onAsked?.({ what, path, at, answer });
-    if (isPersistent && isLost(answer)) await delay(PAUSE_WHEN_AWAY);
+    if (isPersistent && (answer === undefined || answer.status >= 500)) await delay(PAUSE_WHEN_REFUSED);
     return answer;
   }
 

@@ -33,7 +33,7 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           exclude: [CLUSTER],
           // Each breaks a machine's worth of things: what is promised has to hold beside other work. Some only wait.
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 0 },
         },
       },
