@@ -10,8 +10,8 @@ import { createChance, middle, report, scaled } from './scale.ts';
 import { newDataDir, startService } from './service.ts';
 
 const CLIENTS = 200;
-const ROUNDS = scaled(3, 1);
-const LOAD_MS = scaled(5_000, 4_000);
+const ROUNDS = 3;
+const LOAD_MS = scaled(5_000, 2_000);
 const DESCRIPTORS = 64;
 const BACK_WITHIN = 2_000;
 

@@ -3,6 +3,7 @@ import process from 'node:process';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { closingLine } from '../support/closing-line.ts';
+import { scaled } from './scale.ts';
 
 if (process.platform !== 'linux') {
   throw new Error('The fault suite needs Linux: it looks into /proc and mounts small disks.');
@@ -32,8 +33,9 @@ export default defineConfig({
           name: 'one service',
           include: ['test/faults/**/*.test.ts'],
           exclude: [CLUSTER],
-          // Each breaks a machine's worth of things: what is promised has to hold beside other work. Some only wait.
-          maxWorkers: 4,
+          // Each breaks a machine's worth of things: what is promised has to hold beside other work. Some only wait. With
+          // fewer rounds there is less of a middle to judge by, and so less beside it.
+          maxWorkers: scaled(4, 2),
           sequence: { groupOrder: 0 },
         },
       },
