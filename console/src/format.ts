@@ -1,8 +1,8 @@
 import { words } from './words.ts';
 
 /*
- * Written out, and not by Intl: its first use takes a browser longer than all of the list does, which waits for it. Only
- * `asSpan` is of no list.
+ * Written out, and not by Intl: its first use takes a browser about as long as rendering the list, which would wait for it.
+ * Only `asSpan` is of no list.
  */
 
 const { figures, dates } = words;

@@ -1,4 +1,4 @@
-import { computed, effect, type Signal, signal } from '@preact/signals';
+import { effect, type Signal, signal } from '@preact/signals';
 import { ask, type OrgUnit, Refusal } from './api.ts';
 import { isExpired, session } from './session.ts';
 import { words } from './words.ts';
@@ -8,10 +8,8 @@ const FIRST = 200;
 /** Offered for what somebody types. */
 const OFFERED = 50;
 
-/** How many org units the token reaches; 0 until it is known. */
-const unitCount = signal(0);
-/** Does the token reach more than one? */
-export const isOfMany = computed(() => unitCount.value > 1);
+/** Does the token reach more than one org unit, as far as is known? */
+export const isOfMany = signal(false);
 
 /** undefined: not known yet; null: there is none, or none that may be seen. */
 export type KnownUnit = OrgUnit | null | undefined;
@@ -33,7 +31,7 @@ effect(() => {
   known.clear();
   find('', FIRST).then(
     ({ total }) => {
-      if (askedWith === token) unitCount.value = total;
+      if (askedWith === token) isOfMany.value = total > 1;
     },
     () => {
       // Their IDs are shown until somebody signs in again or looks for one.
