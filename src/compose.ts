@@ -15,6 +15,7 @@ import {
   chooseConverter,
 } from './conversion/choose-converter.ts';
 import { assertWhole } from './data-folder.ts';
+import { affordableConnections } from './descriptors.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
 import { BUILT_PAGE, type ConsoleOptions } from './http/console.ts';
@@ -136,7 +137,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
         },
       },
       maxJsonBytes: config.maxJsonBytes,
-      maxConnections: config.maxConnections,
+      maxConnections: affordableConnections(config, log),
       trustedProxies: config.trustedProxies,
       playback: config.playback,
       publicBaseUrl: config.publicBaseUrl,

@@ -19,14 +19,18 @@ export const HEADER_BOUNDS = {
   connectionsCheckingInterval: HEADERS_TIMEOUT / 4,
 } as const;
 
+/** Between two times that idle connections are closed to make room, ms: looking for them takes a look at all. */
+const ROOM_PAUSE = 100;
+
 export interface Bounds {
-  /** At once; one more is closed before it is heard. */
+  /** At once; one more is closed before it is heard, and those that are idle with it. */
   readonly maxConnections: number;
 }
 
 /** Bounds what a client may take with connections, headers and bodies that are no uploads. */
 export function setBounds(app: FastifyInstance, { maxConnections }: Bounds): void {
   app.server.maxConnections = maxConnections;
+  app.server.on('drop', createRoomMaker(app));
   // Some versions of Node drop what is beyond in silence, others refuse it without knowing the path.
   app.server.maxHeadersCount = 0;
   holdContinue(app.server);
@@ -39,6 +43,17 @@ export function setBounds(app: FastifyInstance, { maxConnections }: Bounds): voi
     if (!isForm(request)) boundBody(request, payload as Readable);
     return payload;
   });
+}
+
+/** Clients keep connections for later, and must not keep others out with them. */
+function createRoomMaker(app: FastifyInstance): () => void {
+  let madeAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = performance.now();
+    if (now - madeAt < ROOM_PAUSE) return;
+    madeAt = now;
+    app.server.closeIdleConnections();
+  };
 }
 
 /** A form is read later, when it is its turn, and judged by its pace. */

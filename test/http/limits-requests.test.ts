@@ -91,3 +91,17 @@ test('a connection beyond MAX_CONNECTIONS is closed unheard, and the others are 
   const [answer] = (await once(freed, 'data')) as [Buffer];
   expect(statusOf(answer.toString())).toBe(200);
 });
+
+test('connections that are idle give way to those that come', async () => {
+  const service = await startService({ MAX_CONNECTIONS: '3' });
+  onTestFinished(() => service.close());
+  const ask = async () => {
+    const socket = await openConnection(service);
+    const heard = once(socket, 'data').catch(() => []) as Promise<Buffer[]>;
+    socket.write('GET /healthz HTTP/1.1\r\nHost: prompts.example\r\n\r\n');
+    const [answer] = await Promise.race([heard, once(socket, 'close').then(() => [])]);
+    return answer === undefined ? undefined : statusOf(answer.toString());
+  };
+  for (let i = 0; i < 3; i += 1) expect(await ask()).toBe(200);
+  await expect.poll(ask).toBe(200);
+});
