@@ -1,6 +1,10 @@
 import { test } from 'vitest';
 import { CLIENTS, KILLS, KILLS_TIMEOUT, killAgainAndAgain } from './kill.ts';
 
-test(`${KILLS} times kill -9 of the service under ${CLIENTS} clients lose nothing and leave nothing`, {
-  timeout: KILLS_TIMEOUT,
-}, () => killAgainAndAgain('the service', (service) => service.end('SIGKILL')));
+test(
+  `${KILLS} times kill -9 of the service under ${CLIENTS} clients lose nothing and leave nothing`,
+  {
+    timeout: KILLS_TIMEOUT,
+  },
+  () => killAgainAndAgain('the service', (service) => service.end('SIGKILL')),
+);
