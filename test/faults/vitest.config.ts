@@ -35,7 +35,7 @@ export default defineConfig({
           exclude: [CLUSTER],
           // Each breaks a machine's worth of things: what is promised has to hold beside other work. Some only wait. With
           // fewer rounds there is less of a middle to judge by, and so less beside it.
-          maxWorkers: scaled(5, 2),
+          maxWorkers: scaled(4, 2),
           sequence: { groupOrder: 0 },
         },
       },
