@@ -12,7 +12,7 @@ import { startLoad, uploadOne } from './load.ts';
 import { type Chance, createChance, report, scaled } from './scale.ts';
 
 const SERVICES = 4;
-const KILLS = scaled(16, 6);
+const KILLS = scaled(12, 6);
 const CLIENTS = scaled(100, 24);
 /** The longest that another service may play what was deleted, ms. */
 const PROMISED = 1_000;

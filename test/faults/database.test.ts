@@ -12,7 +12,7 @@ import { type Chance, createChance, middle, report, scaled } from './scale.ts';
 import { databaseOf, newDataDir, type Service, startService } from './service.ts';
 import { beginUpload, statusIn } from './sockets.ts';
 
-const ROUNDS = scaled(5, 3);
+const ROUNDS = 3;
 const CLIENTS = scaled(50, 30);
 /** How long it stays away, ms: longer than the service waits for a connection and an answer together. */
 const AWAY = scaled(7_000, 2_000);

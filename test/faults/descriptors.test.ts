@@ -11,7 +11,7 @@ import { newDataDir, startService } from './service.ts';
 
 const CLIENTS = 200;
 const ROUNDS = 3;
-const LOAD_MS = scaled(5_000, 2_000);
+const LOAD_MS = scaled(3_000, 2_000);
 const DESCRIPTORS = 64;
 const BACK_WITHIN = 2_000;
 /** Refused, cut off or answered, but nobody waits for a place in vain, ms. */

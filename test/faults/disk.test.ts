@@ -18,9 +18,9 @@ import {
   startService,
 } from './service.ts';
 
-const ROUNDS = scaled(5, 1);
+const ROUNDS = scaled(3, 1);
 const CLIENTS = scaled(50, 20);
-const LOAD_MS = scaled(5_000, 2_000);
+const LOAD_MS = scaled(3_000, 2_000);
 const KIB = 1024;
 /** A promise of the service: so long after there is room again. */
 const BACK_WITHIN = 1_000;

@@ -9,9 +9,9 @@ import { createAsk, formOf, V3 } from './http.ts';
 import { isShort } from './scale.ts';
 import { databaseOf, makeFolder, newDataDir, runUntilKilled, type Service, startService } from './service.ts';
 
-/** Three blocks of what is written at once. */
 /** Sweeps come sooner. */
 const env = { UPLOAD_LEASE_SECONDS: '1' };
+/** Three blocks of what is written at once. */
 const LONG = noise(700_000, 1);
 const TEXT = Buffer.from('no audio at all');
 

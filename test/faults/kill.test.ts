@@ -1,18 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { audit } from './audit.ts';
 import { createBook } from './book.ts';
 import { startLoad } from './load.ts';
 import { type Chance, createChance, middle, report, scaled } from './scale.ts';
-import { killWhileStarting, newDataDir, type Service, startService } from './service.ts';
+import { killWhileStarting, newDataDir, startService } from './service.ts';
 
-/** Rounds of each of the two kinds of kill. */
-export const KILLS = scaled(100, 3);
-export const CLIENTS = scaled(200, 50);
-/** ms, for all rounds. */
-export const KILLS_TIMEOUT = KILLS * 20_000 + 60_000;
+const KILLS = scaled(200, 6);
+const CLIENTS = scaled(200, 50);
 /** ms, the embedded database included; a promise, so a bound on a time. */
 const READY_WITHIN = 5_000;
 /** So many uploads are acknowledged at most before a kill is due: enough that some always are, few enough to be in time. */
@@ -20,30 +17,32 @@ const MOST_UPLOADS = 16;
 /** Who acknowledges nothing for so long is killed all the same, ms. */
 const PATIENCE = 10_000;
 
-/** Kills a service under load again and again, and finds after each kill all that it acknowledged, and nothing else. */
-export async function killAgainAndAgain(what: string, kill: (service: Service) => Promise<unknown>) {
-  const chance = createChance(what);
+test(`${KILLS} times kill -9 under ${CLIENTS} clients lose nothing and leave nothing`, {
+  timeout: KILLS * 20_000 + 60_000,
+}, async () => {
+  const chance = createChance('kill');
   const dataDir = await newDataDir();
   const book = createBook();
   const starts: number[] = [];
   // Made once: a first start also makes the cluster.
   await (await startService(dataDir)).end('SIGTERM');
 
-  for (let round = 1; round <= KILLS; round += 1) {
+  for (let kill = 1; kill <= KILLS; kill += 1) {
     if (chance.isOneIn(6)) await killWhileStarting(dataDir, {}, chance.whole(0, 700));
     const service = await startService(dataDir);
     starts.push(service.readyMs);
-    await audit(service, book, { isSettled: round % 20 === 0 });
+    await audit(service, book, { isSettled: kill % 20 === 0 });
     const due = createDue(chance);
     const load = startLoad(service, book, {
       clients: CLIENTS,
       chance,
-      onAsked: ({ what: asked, answer }) => {
-        if (asked === 'upload' && answer?.status === 201) due.oneMore();
+      onAsked: ({ what, answer }) => {
+        if (what === 'upload' && answer?.status === 201) due.oneMore();
       },
     });
     await due.reached;
-    await kill(service);
+    if (chance.isOneIn(2)) await service.killEverything();
+    else await service.end('SIGKILL');
     await load.ended;
     await load.stop();
   }
@@ -58,7 +57,7 @@ export async function killAgainAndAgain(what: string, kill: (service: Service) =
   expect(verified.status, verified.stderr + verified.stdout).toBe(0);
   expect(await service.end('SIGTERM')).toBe(0);
 
-  report(`kill -9 of ${what}`, {
+  report('kill -9', {
     kills: KILLS,
     clients: CLIENTS,
     ...book.counts,
@@ -67,7 +66,7 @@ export async function killAgainAndAgain(what: string, kill: (service: Service) =
   });
   expect(book.counts['upload 201']).toBeGreaterThan(KILLS);
   expect(middle(starts)).toBeLessThan(READY_WITHIN);
-}
+});
 
 /**
  * When to kill: after some uploads, whatever time they take on this machine, and at any moment of the work on the next
