@@ -458,6 +458,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'origin ?? false',
     tests: ['test/http/cors.test.ts'],
   },
+  {
+    name: 'connections take the last descriptor',
+    file: 'src/descriptors.ts',
+    from: '(limit - taken)',
+    to: '(limit * limit)',
+    tests: ['test/faults/descriptors.test.ts'],
+  },
+  {
+    name: 'idle connections keep others out',
+    file: 'src/http/bounds.ts',
+    from: 'app.server.closeIdleConnections();',
+    to: '',
+    tests: ['test/http/limits-requests.test.ts'],
+  },
   // Several workers
   {
     name: 'each worker counts requests for itself',
