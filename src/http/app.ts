@@ -124,11 +124,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');
   });
+  app.addHook('onSend', lingerAfterRefusal);
   // A recording's answer is begun before one can know that it will be the last on its connection.
   app.addHook('onResponse', async (request) => {
     if (isClosing) request.raw.socket.end();
   });
-  app.addHook('onResponse', lingerAfterRefusal);
   app.addHook('onResponse', logAnswer);
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply));
   app.setNotFoundHandler(answerNotFound);

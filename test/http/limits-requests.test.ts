@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { describe, expect, onTestFinished } from 'vitest';
 import { jsonOf, openConnection, statusOf } from '../support/raw-upload.ts';
@@ -104,4 +104,34 @@ test('connections that are idle give way to those that come', async () => {
   };
   for (let i = 0; i < 3; i += 1) expect(await ask()).toBe(200);
   await expect.poll(ask).toBe(200);
+});
+
+describe('a client that is still sending', () => {
+  for (const connection of ['close', 'keep-alive']) {
+    test(`a body that was refused can send on and read why, with Connection: ${connection}`, async ({
+      service,
+    }) => {
+      const { hostname, port } = new URL(service.base);
+      const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+      onTestFinished(() => void socket.destroy());
+      const body = Buffer.alloc(100_000_000);
+      socket.write(
+        [
+          'POST /v3/media-prompts HTTP/1.1',
+          'Host: prompts.example',
+          `Authorization: Bearer ${token()}`,
+          'Content-Type: multipart/form-data; boundary=b',
+          `Content-Length: ${body.byteLength}`,
+          `Connection: ${connection}`,
+          '',
+          '',
+        ].join('\r\n'),
+      );
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(statusOf(answer.toString())).toBe(400);
+      if (connection === 'close') await once(socket.resume(), 'end');
+      // More than all buffers between the two take in: a connection that was reset fails to send it.
+      await once(socket.end(body), 'finish');
+    });
+  }
 });
