@@ -18,6 +18,7 @@ import { assertWhole } from './data-folder.ts';
 import { affordableConnections } from './descriptors.ts';
 import { buildApp } from './http/app.ts';
 import { publicKeyFrom, type VerificationKey } from './http/authentication.ts';
+import { closeApp } from './http/closing.ts';
 import { BUILT_PAGE, type ConsoleOptions } from './http/console.ts';
 import type { SharedMetrics } from './http/metrics.ts';
 import type { CountHit } from './http/rate-limits.ts';
@@ -33,8 +34,8 @@ export interface Service {
   /** The secret that tokens are signed with; undefined when only a public key is known. */
   readonly secret: string | undefined;
   /**
-   * Takes no new connection, lets running requests finish for at most `graceMs`, then cuts them off, and stops
-   * everything that was started here. Idempotent.
+   * Takes no new connection, lets running requests finish for at most `graceMs`, then refuses uploads and cuts off
+   * what is left, and stops everything that was started here. Idempotent.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -123,6 +124,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
       closers.push(() => sweeps.stop());
     }
 
+    const endOfUploads = new AbortController();
     const app = await buildApp({
       library,
       logger: log,
@@ -136,6 +138,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
           mostMs: config.uploads.mostMs,
         },
       },
+      endOfUploads: endOfUploads.signal,
       maxJsonBytes: config.maxJsonBytes,
       maxConnections: affordableConnections(config, log),
       trustedProxies: config.trustedProxies,
@@ -159,7 +162,7 @@ export async function compose(config: Config, log: Logger, overrides: Overrides 
     const close = async (graceMs: number) => {
       // Requests may need what is left of the grace for themselves, and a restart begins with what is given back now.
       const given = library.endRendering();
-      await closeApp(app, graceMs);
+      await closeApp(app, () => endOfUploads.abort(), graceMs);
       await given;
       await closeAll();
     };
@@ -221,15 +224,6 @@ function consoleOf({ dataDir, tokens }: Config, key: VerificationKey, folder = B
   if (key.kind !== 'secret') return { folder, tokenFor: () => Promise.resolve(undefined) };
   const { issuer, audience } = tokens;
   return { folder, tokenFor: createConsoleCodes({ dataDir, secret: key.secret, issuer, audience }).exchange };
-}
-
-async function closeApp(app: FastifyInstance, graceMs: number): Promise<void> {
-  const cutOff = setTimeout(() => app.server.closeAllConnections(), graceMs);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(cutOff);
-  }
 }
 
 async function verificationKeyFrom(key: TokenKey): Promise<VerificationKey> {

@@ -4,11 +4,12 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Library } from '../library/library.ts';
 import { type AuthenticationOptions, createAuthentication } from './authentication.ts';
 import { HEADER_BOUNDS, setBounds } from './bounds.ts';
+import { closing } from './closing.ts';
 import { type ConsoleOptions, webConsole } from './console.ts';
 import { allowOrigins, linesForAll } from './cross-origin.ts';
 import { docs } from './docs.ts';
 import { answerFailure, answerNotFound } from './envelope.ts';
-import { CLOSING, failureOf, RequestError } from './failure.ts';
+import { failureOf, RequestError } from './failure.ts';
 import { health } from './health.ts';
 import { lingerAfterRefusal } from './lingering.ts';
 import { type LoadBounds, watchLoad } from './load-shedding.ts';
@@ -31,6 +32,8 @@ export interface AppOptions {
   readonly tokens: AuthenticationOptions;
   readonly uploads: GateLimits;
   readonly uploadBody: BodyLimits;
+  /** Ends all uploads that are not yet being committed. */
+  readonly endOfUploads: AbortSignal;
   /** Bytes of every body but an upload's. */
   readonly maxJsonBytes: number;
   /** At once; one more is closed before it is heard. */
@@ -111,11 +114,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     gate.close();
   });
   app.addHook('onRequest', async (request) => {
-    if (isClosing) {
-      throw new RequestError(503, CLOSING, {
-        headers: { 'retry-after': '2', connection: 'close' },
-      });
-    }
+    if (isClosing) throw closing();
     if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
       throw new RequestError(400, 'The request has no Host header; send one.');
     }
@@ -174,7 +173,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     api.addHook('onRequest', limits.byAddress);
     api.addHook('onRequest', authenticate);
     api.addHook('onRequest', limits.byToken);
-    const uploads = { library, gate, limits: options.uploadBody };
+    const uploads = { library, gate, limits: options.uploadBody, end: options.endOfUploads };
     const { playback, publicBaseUrl, loudnessLufs } = options;
     const { access, maxAgeSeconds } = playback;
     const audio = { delivery: { publicBaseUrl, access, maxAgeSeconds }, loudnessLufs };

@@ -1,4 +1,5 @@
-import { CLOSING, RequestError } from './failure.ts';
+import { closing } from './closing.ts';
+import { RequestError } from './failure.ts';
 
 /** How many uploads may run and wait. */
 export interface GateLimits {
@@ -231,10 +232,4 @@ function tokenIsFull(): RequestError {
     'Too many uploads are running with this token; send the file again when some of them are through.',
     { headers: { 'retry-after': RETRY_AFTER } },
   );
-}
-
-function closing(): RequestError {
-  return new RequestError(503, CLOSING, {
-    headers: { 'retry-after': '2', connection: 'close' },
-  });
 }

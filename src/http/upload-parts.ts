@@ -47,12 +47,13 @@ export interface BodyLimits {
 /**
  * The parts of a form in the order in which they come. Ends with a LibraryError `file-too-large` when the body as
  * a whole grows past the bound, or says that it will, and `upload-interrupted` when it comes too slowly; with a
- * RequestError when it is no form.
+ * RequestError when it is no form, and with the reason of the signal once that aborts.
  */
 export async function* partsOf(
   request: FastifyRequest,
   filePart: string,
   { maxBytes, pace: paceLimits }: BodyLimits,
+  signal: AbortSignal,
 ): AsyncGenerator<MultipartFile | MultipartValue> {
   const maxBodyBytes = maxBytes + FORM_OVERHEAD;
   if (isDeclaredTooLarge(request, maxBytes)) throw tooLarge(maxBytes);
@@ -71,6 +72,8 @@ export async function* partsOf(
     current?.destroy(reason);
   };
   const pace = keepPace(raw, paceLimits, end);
+  const stop = () => end(signal.reason);
+  signal.addEventListener('abort', stop);
   const count = (chunk: Buffer) => {
     bytes += chunk.byteLength;
     pace.arrived(chunk.byteLength);
@@ -98,6 +101,7 @@ export async function* partsOf(
     }
   } finally {
     pace.stop();
+    signal.removeEventListener('abort', stop);
     raw.off('data', count);
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LibraryError } from '../library/errors.ts';
 import type { Library } from '../library/library.ts';
+import { closing } from './closing.ts';
 import { isHeld } from './held-continue.ts';
 import type { UploadGate } from './upload-gate.ts';
 import { whenSlow } from './upload-pace.ts';
@@ -11,6 +12,8 @@ export interface Uploads {
   readonly library: Library;
   readonly gate: UploadGate;
   readonly limits: BodyLimits;
+  /** Aborts when the service ends and has no more time. */
+  readonly end: AbortSignal;
 }
 
 type Handler<Answer> = (request: FastifyRequest, reply: FastifyReply) => Promise<Answer>;
@@ -23,7 +26,7 @@ type Handler<Answer> = (request: FastifyRequest, reply: FastifyReply) => Promise
  * nothing is read that would tell, no later than at its turn. One whose client turns out to be slow gives way to
  * the others while its body comes.
  */
-export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answer>): Handler<Answer> {
+export function inTurn<Answer>({ gate, limits, end }: Uploads, handler: Handler<Answer>): Handler<Answer> {
   return async (request, reply) => {
     const isRefusedUnread = !request.isMultipart() || isDeclaredTooLarge(request, limits.maxBytes);
     if (isRefusedUnread) return await handler(request, reply);
@@ -33,7 +36,7 @@ export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answe
     socket.setTimeout(0);
     try {
       const place = await gate
-        .enter(request.principal.tokenKey, signalOfDeparture(reply), () => {
+        .enter(request.principal.tokenKey, signalOfEnd(reply, end), () => {
           // Node would take in what fits its buffers, which for a thousand that wait is a lot.
           if (!isHeld(reply.raw)) socket.pause();
         })
@@ -51,15 +54,22 @@ export function inTurn<Answer>({ gate, limits }: Uploads, handler: Handler<Answe
   };
 }
 
-/** Aborts when the client goes away before it has its answer. The request itself closes once its body is read. */
-export function signalOfDeparture(reply: FastifyReply): AbortSignal {
-  const departure = new AbortController();
+/**
+ * Aborts when the client goes away before it has its answer, and with the refusal of a service that closes when `end`
+ * does. The request itself closes once its body is read.
+ */
+export function signalOfEnd(reply: FastifyReply, end: AbortSignal): AbortSignal {
+  const over = new AbortController();
+  const refuse = () => over.abort(closing());
   const depart = () => {
+    end.removeEventListener('abort', refuse);
     if (reply.raw.writableFinished) return;
-    departure.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
+    over.abort(new LibraryError('upload-interrupted', 'The client went away before its answer.'));
   };
+  if (end.aborted) refuse();
+  else end.addEventListener('abort', refuse);
   // It may have left while its token was checked.
   if (reply.raw.closed) depart();
   else reply.raw.once('close', depart);
-  return departure.signal;
+  return over.signal;
 }

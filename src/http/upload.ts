@@ -5,7 +5,7 @@ import { LibraryError, type LibraryErrorCode } from '../library/errors.ts';
 import type { ReceivedRecording } from '../library/receive.ts';
 import { type FieldFault, failureOf, RequestError } from './failure.ts';
 import { MAX_PART_NAME_BYTES, partsOf } from './upload-parts.ts';
-import { signalOfDeparture, type Uploads } from './upload-turn.ts';
+import { signalOfEnd, type Uploads } from './upload-turn.ts';
 
 /** Bytes of a body that take less than the network holds on its way. */
 const SMALL = 512 * 1024;
@@ -45,7 +45,7 @@ export interface Upload {
 export async function readUpload(
   request: FastifyRequest,
   reply: FastifyReply,
-  { library, limits }: Uploads,
+  { library, limits, end }: Uploads,
   form: UploadForm,
 ): Promise<Upload> {
   if (!request.isMultipart()) {
@@ -57,7 +57,7 @@ export async function readUpload(
 
   const fields = new Map<string, string>();
   const faults: FieldFault[] = [];
-  const signal = signalOfDeparture(reply);
+  const signal = signalOfEnd(reply, end);
   let file: Upload['file'];
   let hasSeenFile = false;
 
@@ -102,13 +102,15 @@ export async function readUpload(
   };
 
   try {
-    for await (const part of partsOf(request, form.filePart, limits)) {
+    for await (const part of partsOf(request, form.filePart, limits, signal)) {
       if (part.type === 'file') await takeFile(part);
       else takeField(part as MultipartValue);
     }
   } catch (error) {
     request.raw.unpipe();
     await file?.received.discard();
+    // Whatever it broke off with is a consequence.
+    if (signal.aborted) throw signal.reason;
     // Told together with what else is known to be wrong by now.
     faults.push(faultOfEnd(error, form));
     return { isWhole: false, fields, file: undefined, faults };

@@ -171,6 +171,32 @@ describe('an upload beyond the bound', () => {
     expect(statusOf(await first.answer)).toBe(201);
     await closing;
   });
+
+  test.each([
+    ['/v3/media-prompts', 'code', 'message'],
+    ['/api/v1/media', 'status', 'detail'],
+  ])('at %s is refused in shape when the grace is over before it is whole', async (path, code, message) => {
+    const service = await serviceWith({});
+    const uploads = await Promise.all(
+      [0.5, 0.999].map(async (part) => {
+        const upload = await openUpload(service, `Has ${part} of itself`, { path });
+        upload.socket.write(upload.body.subarray(0, Math.floor(upload.body.byteLength * part)));
+        return upload;
+      }),
+    );
+    await settled(service, 2, 0);
+    const closing = service.service.close(0);
+    for (const { answer } of uploads) {
+      const said = await answer;
+      expect(said).toMatch(/^HTTP\/1\.1 503 /);
+      expect(said).toMatch(/\r\nretry-after: \d+\r\n/);
+      expect(jsonOf(said)[code]).toBe(503);
+      expect(jsonOf(said)[message]).toContain('shutting down');
+    }
+    await closing;
+    expect(await service.files()).toEqual({ published: [], arriving: [] });
+    expect(await service.rows('select name from blobs')).toEqual([]);
+  });
 });
 
 describe('a place', () => {

@@ -472,6 +472,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '',
     tests: ['test/http/limits-requests.test.ts'],
   },
+  {
+    name: 'uploads are cut off without an answer when the grace is over',
+    file: 'src/compose.ts',
+    from: '() => endOfUploads.abort()',
+    to: '() => undefined',
+    tests: ['test/http/limits-uploads.test.ts'],
+  },
+  {
+    name: 'a refusal is lost with the connection of a client that is still sending',
+    file: 'src/http/lingering.ts',
+    from: 'socket.destroySoon = () => void socket.end();',
+    to: '',
+    tests: ['test/http/limits-requests.test.ts'],
+  },
   // Several workers
   {
     name: 'each worker counts requests for itself',
