@@ -106,32 +106,24 @@ test('connections that are idle give way to those that come', async () => {
   await expect.poll(ask).toBe(200);
 });
 
-describe('a client that is still sending', () => {
-  for (const connection of ['close', 'keep-alive']) {
-    test(`a body that was refused can send on and read why, with Connection: ${connection}`, async ({
-      service,
-    }) => {
-      const { hostname, port } = new URL(service.base);
-      const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-      onTestFinished(() => void socket.destroy());
-      const body = Buffer.alloc(100_000_000);
-      socket.write(
-        [
-          'POST /v3/media-prompts HTTP/1.1',
-          'Host: prompts.example',
-          `Authorization: Bearer ${token()}`,
-          'Content-Type: multipart/form-data; boundary=b',
-          `Content-Length: ${body.byteLength}`,
-          `Connection: ${connection}`,
-          '',
-          '',
-        ].join('\r\n'),
-      );
-      const [answer] = (await once(socket, 'data')) as [Buffer];
-      expect(statusOf(answer.toString())).toBe(400);
-      if (connection === 'close') await once(socket.resume(), 'end');
-      // More than all buffers between the two take in: a connection that was reset fails to send it.
-      await once(socket.end(body), 'finish');
-    });
-  }
+test('a client that is still sending a refused body can send on and read why, on the last request of a connection', async ({
+  service,
+}) => {
+  const { hostname, port } = new URL(service.base);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  const body = Buffer.alloc(100_000_000);
+  socket.write(
+    head(
+      'POST /v3/media-prompts',
+      `Authorization: Bearer ${token()}`,
+      'Content-Type: multipart/form-data; boundary=b',
+      `Content-Length: ${body.byteLength}`,
+    ),
+  );
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(statusOf(answer.toString())).toBe(400);
+  await once(socket.resume(), 'end');
+  // More than all buffers between the two take in: a connection that was reset fails to send it.
+  await once(socket.end(body), 'finish');
 });
