@@ -3,7 +3,7 @@
  * `npm run test:mutations` does all; arguments choose those whose name contains one of them. Ends with 1 when a
  * mutation survives or no longer fits the code.
  */
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,6 +34,8 @@ const COPIED = [
 ];
 /** A mutant that hangs is noticed too, ms. */
 const PATIENCE = 240_000;
+/** All tests that any mutation names, one after the other, may take longer than those of one, ms. */
+const PATIENCE_WITH_ALL = 1_800_000;
 
 /** Where tests have rules of their own, and run what is built. */
 const BUILT = ['test/faults/', 'test/s3/'] as const;
@@ -50,7 +52,8 @@ try {
   await symlink(resolve('node_modules'), join(folder, 'node_modules'));
   // A test that is red anyway would notice everything.
   for (const tests of soundTests()) {
-    if (!(await passes(tests))) throw new Error(`red without any mutation: ${tests.join(' ')}`);
+    const failure = await failureOf(tests, PATIENCE_WITH_ALL);
+    if (failure !== undefined) throw new Error(`red without any mutation:\n${failure}`);
   }
   const outcomes: Outcome[] = [];
   for (const mutation of chosen) {
@@ -78,7 +81,7 @@ async function outcomeOf({ file, from, to, tests }: Mutation): Promise<Outcome> 
   try {
     // Code that does not parse would be noticed by any test, and say nothing of them.
     if (!(await parses())) return 'DOES NOT FIT';
-    return (await passes(tests)) ? 'SURVIVED' : 'noticed';
+    return (await failureOf(tests, PATIENCE)) === undefined ? 'SURVIVED' : 'noticed';
   } finally {
     await writeFile(path, sound);
   }
@@ -102,7 +105,8 @@ function rulesOf(test: string | undefined): string | undefined {
   return BUILT.find((suite) => test?.startsWith(suite));
 }
 
-async function passes(tests: readonly string[]): Promise<boolean> {
+/** What the tests print when one of them is red or they take longer than `patience`, ms. */
+async function failureOf(tests: readonly string[], patience: number): Promise<string | undefined> {
   const program = (name: string) => join(folder, 'node_modules/.bin', name);
   const suite = rulesOf(tests[0]);
   if (suite !== undefined) await run(program('rolldown'), ['-c', 'rolldown.config.ts'], { cwd: folder });
@@ -111,12 +115,13 @@ async function passes(tests: readonly string[]): Promise<boolean> {
     await run(program('vitest'), ['run', '--bail=1', ...config, ...tests], {
       cwd: folder,
       env: { ...process.env, FAULTS: 'short', TEST_S3_ENGINE: 'ceph' },
-      timeout: PATIENCE,
+      timeout: patience,
       killSignal: 'SIGKILL',
       maxBuffer: 64 * 1024 * 1024,
     });
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    const { message, stdout, stderr } = error as ExecFileException;
+    return [message, stdout, stderr].join('\n');
   }
 }
