@@ -4,7 +4,7 @@
  * mutation survives or no longer fits the code.
  */
 import { type ExecFileException, execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -13,25 +13,8 @@ import { MUTATIONS, type Mutation } from './mutations.ts';
 
 const run = promisify(execFile);
 
-/** What the tests need of the tree; dependencies are linked. */
-const COPIED = [
-  'src',
-  'migrations',
-  'test',
-  'docs',
-  '.ci',
-  '.github',
-  'Dockerfile',
-  'README.md',
-  'SECURITY.md',
-  'docker-compose.yml',
-  'package.json',
-  'package-lock.json',
-  'rolldown.config.ts',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'vitest.config.ts',
-];
+/** What the tests do not need of the tree, or have from elsewhere: dependencies are linked. */
+const LEFT_OUT = new Set(['.git', 'coverage', 'data', 'dist', 'node_modules']);
 /** A mutant that hangs is noticed too, ms. */
 const PATIENCE = 240_000;
 /** All tests that any mutation names, one after the other, may take longer than those of one, ms. */
@@ -48,7 +31,8 @@ const chosen = MUTATIONS.filter(
 );
 const folder = await mkdtemp(join(tmpdir(), 'media-prompts-mutants-'));
 try {
-  for (const entry of COPIED) await cp(resolve(entry), join(folder, entry), { recursive: true });
+  for (const entry of await readdir('.'))
+    if (!LEFT_OUT.has(entry)) await cp(entry, join(folder, entry), { recursive: true });
   await symlink(resolve('node_modules'), join(folder, 'node_modules'));
   // A test that is red anyway would notice everything.
   for (const tests of soundTests()) {
