@@ -121,7 +121,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a lease is not renewed',
     file: 'src/library/lease.ts',
-    from: 'const isHeld = await renewLease(db, name, leaseMs).catch(() => true);',
+    from: 'const isHeld = await renew().catch(() => true);',
     to: 'const isHeld = true;',
     tests: ['test/library/lease.test.ts'],
   },
@@ -241,7 +241,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a part of a name is a pattern',
-    file: 'src/catalogue/prompt-page.ts',
+    file: 'src/catalogue/containing.ts',
     from: ".replace(/[\\\\%_]/g, '\\\\$&')",
     to: '',
     tests: ['test/http/v3/list.test.ts'],
@@ -334,7 +334,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a deleted prompt is played from memory',
     file: 'src/library/library.ts',
-    from: 'shelf.forget(blob.name);',
+    from: 'shelf.forget(removed.name);',
     to: '',
     tests: ['test/playback/deletes.test.ts', 'test/library/shelf.test.ts'],
   },
@@ -383,8 +383,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a recording is served under a wrong extension',
     file: 'src/library/library.ts',
-    from: 'return FORMATS[container].extension === extension ? playable : undefined;',
-    to: 'return playable;',
+    from: 'return playable?.track.file ===',
+    to: "return '' !==",
     tests: ['test/http/playback.test.ts', 'test/playback'],
   },
   // Limits
@@ -539,9 +539,9 @@ export const MUTATIONS: readonly Mutation[] = [
   // Verification and backup
   {
     name: 'verify --deep believes damaged bytes',
-    file: 'src/library/verify-recordings.ts',
-    from: 'return sha256 === row.sha256',
-    to: 'return sha256 !== null',
+    file: 'src/library/verify-bytes.ts',
+    from: 'return found === sha256',
+    to: "return found !== ''",
     tests: ['test/library/verify.test.ts'],
   },
 
