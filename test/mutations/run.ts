@@ -29,6 +29,7 @@ const wanted = process.argv.slice(2);
 const chosen = MUTATIONS.filter(
   ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
 );
+if (chosen.length === 0) throw new Error(`no mutation has any of these in its name: ${wanted.join(', ')}`);
 const folder = await mkdtemp(join(tmpdir(), 'media-prompts-mutants-'));
 try {
   for (const entry of await readdir('.'))
